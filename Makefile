@@ -1,0 +1,27 @@
+# The commands people type. Each is one call; what it does is in fixtures/.
+
+.PHONY: help conformance test bench lint clean clean-cache reproduce-lock
+
+help:
+	@sh fixtures/run help
+
+conformance:
+	@sh fixtures/run conformance
+
+test:
+	@sh fixtures/run test
+
+bench:
+	@sh fixtures/run bench
+
+lint:
+	@sh fixtures/run lint
+
+clean:
+	@sh fixtures/run clean
+
+clean-cache:
+	@sh fixtures/run clean-cache
+
+reproduce-lock:
+	@sh fixtures/run reproduce-lock

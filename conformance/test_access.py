@@ -1,0 +1,72 @@
+"""Access and credentials (README: Access Airflow UI)."""
+
+import requests
+
+from fixtures.catalogue import requirement
+from fixtures.observations import documented_login, webserver_ready
+from fixtures.session import Credentials, WrongCredentials
+from fixtures.subject import Subject
+
+
+@requirement("AF-UI-001")
+def test_port_forward_reaches_the_ui(subject: Subject) -> None:
+    """`kubectl port-forward svc/airflow-webserver 8080:8080` MUST make the UI answer on localhost."""
+    subject.see(webserver_ready)
+    name, port = subject.webserver_service()
+    with subject.cluster.port_forward(f"svc/{name}", port) as local:
+        health = requests.get(f"http://localhost:{local}{subject.path_prefix}/health", timeout=(5, 30))
+        login = requests.get(f"http://localhost:{local}{subject.path_prefix}/login/", timeout=(5, 30))
+    assert health.status_code == 200 and "scheduler" in health.json(), f"GET /health answered {health.status_code}"
+    assert login.status_code == 200 and "csrf_token" in login.text, f"GET /login/ answered {login.status_code}"
+
+
+@requirement("AF-UI-002")
+def test_nothing_is_open_without_login(subject: Subject) -> None:
+    """Without login every page MUST lead to the login form, and the API MUST refuse."""
+    subject.see(webserver_ready)
+    visitor = subject.airflow.anonymous()
+    for page in ("/home", "/connection/list/", "/users/list/"):
+        answer = visitor.get(page)
+        assert answer.status == 302 and answer.to_login, (
+            f"GET {page} without login answered {answer.status} {answer.location}: is AUTH_ROLE_PUBLIC set?"
+        )
+    api = visitor.get("/api/v1/dags")
+    assert api.status in (401, 403), f"GET /api/v1/dags without login answered {api.status}"
+
+
+@requirement("AF-CRED-001")
+def test_the_readme_command_prints_the_password(subject: Subject) -> None:
+    """Secret `airflow-webserver-secret` MUST exist, and the README's command MUST print the password."""
+    name, key = subject.settings.ADMIN_SECRET.split("/")
+    printed = subject.readme_password()
+    assert printed, (
+        f"`kubectl get secret -n {subject.namespace} {name}` prints no {key}: add it with "
+        f"`kubectl create secret generic {name} -n {subject.namespace} --from-literal={key}=...`"
+    )
+    assert printed == printed.strip(), f"the {key} in Secret {name} begins or ends with white space or a line feed"
+
+
+@requirement("AF-CRED-002")
+def test_the_documented_password_opens_the_ui(subject: Subject) -> None:
+    """User `admin` with the documented password MUST log in as an administrator, and no default password may."""
+    subject.see(documented_login)
+    credentials = subject.declared_credentials()
+    assert credentials is not None
+    users = subject.airflow.open_session(credentials).get("/users/list/")
+    assert users.status == 200, f"{credentials.username} is no administrator: GET /users/list/ answers {users.status}"
+    if credentials.password != "admin":
+        try:
+            subject.airflow.open_session(Credentials("admin", "admin"))
+        except WrongCredentials:
+            return
+        raise AssertionError("the chart's default admin/admin still logs in beside the documented password")
+
+
+@requirement("AF-CRED-003")
+def test_the_password_is_in_no_manifest(subject: Subject) -> None:
+    """The admin password SHOULD NOT stand in clear text in a pod, a Job, a ConfigMap or the Helm values."""
+    credentials = subject.declared_credentials()
+    if credentials is None:
+        raise AssertionError("there is no documented password to look for")
+    found = subject.where_in_clear(credentials.password)
+    assert not found, f"the admin password stands in clear text in {', '.join(found)}: pass it by secretKeyRef"

@@ -1,0 +1,73 @@
+"""DAGs by git-sync (README: DAGs, Git-Sync)."""
+
+from fixtures import gitsync
+from fixtures.catalogue import requirement
+from fixtures.observations import (
+    LOGS_GONE,
+    added_listed,
+    checkout,
+    committed,
+    deletion,
+    first_checkout,
+    hello,
+    repository,
+    revision_run,
+    scheduler_followed,
+)
+from fixtures.subject import Subject
+
+
+@requirement("AF-GIT-001")
+def test_dags_come_from_the_declared_revision(subject: Subject) -> None:
+    """DAGs MUST be pulled from the declared repository, ref and subPath."""
+    subject.require_git_sync()
+    server, scheduler = subject.see(first_checkout)
+    assert scheduler == server, (
+        f"declared ref {subject.see(repository).ref} is {server}, the scheduler has {scheduler}: "
+        f"compare dags.gitSync.branch, ref and rev, and read the log of the container git-sync"
+    )
+    folder, fileloc = subject.declared_dags_folder(), subject.see(hello).fileloc
+    assert fileloc.startswith(f"{folder}/"), f"hello_world.py is loaded from {fileloc}, promised is {folder}"
+
+
+@requirement("AF-GIT-002")
+def test_the_sync_interval_is_the_declared_one(subject: Subject) -> None:
+    """The declared `wait` MUST be the interval at which git-sync asks the server."""
+    subject.require_git_sync()
+    scheduler = subject.pod("scheduler")
+    declared = gitsync.effective_period(scheduler.container("git-sync").env)
+    measured = gitsync.measured_period(subject, subject.see(repository), scheduler, declared)
+    assert abs(measured - declared) <= max(2.0, 0.25 * declared), (
+        f"git-sync asks every {measured:.1f} s, declared are {declared:g} s"
+    )
+
+
+@requirement("AF-GIT-003")
+def test_a_commit_reaches_the_tasks(subject: Subject) -> None:
+    """A commit MUST reach the running deployment: changed code runs, a new file is listed, a deleted one goes."""
+    subject.require_git_sync()
+    commit = subject.see(committed)
+    subject.see(scheduler_followed)
+    subject.see(added_listed)
+    _, log = subject.see(revision_run)
+    if LOGS_GONE not in log:
+        assert commit.token in log, f"a run after commit {commit.sha[:8]} still ran the old code:\n{log[-2000:]}"
+    gone = subject.see(deletion)
+    if gone.still_listed:
+        subject.note(
+            "AF-GIT-003",
+            f"{gone.dag_id} is still listed after its file was deleted, as Airflow does with git-sync; "
+            f"remove such a DAG with DELETE /api/v1/dags/{gone.dag_id}",
+        )
+
+
+@requirement("AF-GIT-004")
+def test_task_pods_clone_the_latest_commit(subject: Subject) -> None:
+    """Under KubernetesExecutor each task pod MUST clone the latest commit before the task starts."""
+    subject.require_git_sync()
+    finished, log = subject.see(revision_run)
+    pod = finished.pod("revision")
+    assert "git-sync-init" in pod.init_containers, f"task pod {pod.name} has no init container git-sync-init"
+    if LOGS_GONE not in log:
+        assert subject.see(committed).token in log, "the task pod ran code of an older commit"
+    assert checkout(subject, "scheduler"), "the scheduler has no checkout"

@@ -1,0 +1,60 @@
+"""Version and naming (README: Version, Namespace)."""
+
+from fixtures.catalogue import requirement
+from fixtures.observations import facts, metadata_databases, scheduler_image
+from fixtures.subject import Subject
+
+
+@requirement("AF-VER-001")
+def test_every_component_runs_the_promised_version(subject: Subject) -> None:
+    """Chart, images, webserver, scheduler and tasks MUST all be of the promised versions."""
+    promised = subject.settings.AIRFLOW
+    for workload in subject.cluster.workloads():
+        assert workload.labels.get("chart") == f"airflow-{subject.settings.CHART_VERSION}", (
+            f"{workload.kind}/{workload.name} carries the label chart={workload.labels.get('chart')}, "
+            f"promised is airflow-{subject.settings.CHART_VERSION}"
+        )
+    seen = {
+        "the webserver (GET /api/v1/version)": subject.airflow.version(),
+        "the scheduler's image": subject.see(scheduler_image).airflow,
+        "a task": subject.see(facts).seen["airflow"],
+    }
+    for where, version in seen.items():
+        assert version == promised, (
+            f"{where} runs Airflow {version}, promised is {promised}: set airflowVersion and defaultAirflowTag"
+        )
+
+
+@requirement("AF-VER-002")
+def test_the_schema_is_that_of_the_image(subject: Subject) -> None:
+    """The metadata database MUST be at the schema head of the Airflow version that runs."""
+    needed = subject.see(scheduler_image).heads
+    for database in subject.see(metadata_databases):
+        assert database.seen["heads"] == needed, (
+            f"the database of the {database.component} is at schema {database.seen['heads']}, "
+            f"the image needs {needed}: run the migration Job (airflow db migrate) of that version"
+        )
+
+
+@requirement("AF-NS-001")
+def test_everything_lives_in_the_release_namespace(subject: Subject) -> None:
+    """All objects of the release, and its task pods, MUST live in the release's namespace."""
+    strays = subject.cluster.strays()
+    assert not strays, f"objects of release {subject.release} live outside {subject.namespace}: {', '.join(strays)}"
+    namespace = subject.see(facts).seen["namespace"]
+    assert namespace in (subject.namespace, None), (
+        f"a task ran in namespace {namespace}, the release is in {subject.namespace}: [kubernetes_executor] namespace"
+    )
+
+
+@requirement("AF-NS-002")
+def test_objects_have_the_documented_names(subject: Subject) -> None:
+    """Workloads and Services MUST have the names that the README's commands use."""
+    for component in ("webserver", "scheduler", "statsd"):
+        workload = subject.cluster.workload(component)
+        name = f"{subject.fullname}-{component}"
+        assert workload is not None, f"there is no workload with the label component={component}"
+        assert workload.name == name, f"{workload.kind} of the {component} is called {workload.name}, not {name}"
+    for component in ("webserver", "statsd"):
+        name = f"{subject.fullname}-{component}"
+        assert subject.cluster.services(component=component) == [name], f"there is no Service {name}"

@@ -1,0 +1,3 @@
+module conformance/pause
+
+go 1.24.0

@@ -1,0 +1,95 @@
+"""A DAG whose only task tells what an Airflow task sees of the world it runs in."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import socket
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pendulum
+from airflow import DAG
+from airflow import __version__ as airflow_version
+from airflow.configuration import conf
+from airflow.operators.python import PythonOperator
+
+SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+CGROUP = Path("/sys/fs/cgroup")
+UNLIMITED_BYTES = 1 << 60  # cgroup v1 writes a number close to 2**63 when there is no limit
+
+
+def read(path: Path) -> str | None:
+    """Text of a file, stripped; None where there is no such file."""
+    try:
+        return path.read_text().strip()
+    except OSError:
+        return None
+
+
+def memory_limit_bytes() -> int | None:
+    """Memory limit of this container's cgroup, version 2 or 1; None without a limit."""
+    text = read(CGROUP / "memory.max") or read(CGROUP / "memory" / "memory.limit_in_bytes")
+    return int(text) if text and text != "max" and int(text) < UNLIMITED_BYTES else None
+
+
+def cpu_limit_millicores() -> int | None:
+    """CPU limit of this container's cgroup, version 2 or 1; None without a limit."""
+    both = read(CGROUP / "cpu.max")
+    quota, period = (
+        both.split() if both else (read(CGROUP / "cpu" / f"cpu.cfs_{name}_us") for name in ("quota", "period"))
+    )
+    return int(quota) * 1000 // int(period) if quota and period and quota not in ("max", "-1") else None
+
+
+def resolve(name: str) -> list[str]:
+    """Addresses of a DNS name; empty if it has none."""
+    try:
+        return sorted({str(entry[4][0]) for entry in socket.getaddrinfo(name, None)})
+    except OSError:
+        return []
+
+
+def facts(**context: object) -> str:
+    """Return what this task sees, as JSON; secrets only as fingerprints."""
+    dag_run = context["dag_run"]
+    metadata = urlsplit(conf.get("database", "sql_alchemy_conn"))
+    fernet_key = conf.get("core", "fernet_key", fallback="")
+    seen = {
+        "airflow": airflow_version,
+        "python": platform.python_version(),
+        # The chart's pod template sets LocalExecutor in task pods: the pod itself runs one task, locally.
+        "executor": conf.get("core", "executor"),
+        "kubernetes_executor_pod": os.environ.get("AIRFLOW_IS_K8S_EXECUTOR_POD", "") == "True",
+        "namespace": read(SERVICE_ACCOUNT),
+        "hostname": socket.gethostname(),
+        "uid": os.getuid(),
+        "gid": os.getgid(),
+        "dags_folder": conf.get("core", "dags_folder"),
+        "file": __file__,
+        "fernet_key_sha256": hashlib.sha256(fernet_key.encode()).hexdigest()[:8] if fernet_key else None,
+        "metadata_host": metadata.hostname,
+        "metadata_database": metadata.path.lstrip("/"),
+        "statsd_on": conf.getboolean("metrics", "statsd_on"),
+        "statsd_host": conf.get("metrics", "statsd_host"),
+        "memory_limit_bytes": memory_limit_bytes(),
+        "cpu_limit_millicores": cpu_limit_millicores(),
+        "resolved": {name: resolve(name) for name in (dag_run.conf or {}).get("resolve", [])},
+    }
+    return json.dumps(seen)
+
+
+with DAG(
+    "conformance_facts",
+    description="What a task sees: version, namespace, limits, configuration, DNS",
+    doc_md=__doc__,
+    schedule=None,
+    start_date=pendulum.datetime(2024, 1, 1, tz="UTC"),
+    catchup=False,
+    max_active_runs=4,
+    default_args={"owner": "airflow-conformance", "retries": 0},
+    tags=["conformance"],
+):
+    PythonOperator(task_id="facts", python_callable=facts)

@@ -1,0 +1,19 @@
+"""Prints as JSON what a GET from inside the cluster answers: status, final address, first bytes of the body.
+
+Arguments: the address, then the deadline in seconds.
+"""
+
+import json
+import sys
+import urllib.error
+import urllib.request
+
+url, deadline = sys.argv[1], float(sys.argv[2])
+try:
+    with urllib.request.urlopen(url, timeout=deadline) as answer:
+        found = {"status": answer.status, "url": answer.url, "body": answer.read(65536).decode(errors="replace")}
+except urllib.error.HTTPError as error:
+    found = {"status": error.code, "url": url, "body": error.read(65536).decode(errors="replace")}
+except OSError as error:
+    found = {"status": 0, "url": url, "body": "", "error": str(getattr(error, "reason", error))}
+print(json.dumps(found))

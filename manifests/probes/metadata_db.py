@@ -1,0 +1,39 @@
+"""Prints as JSON which metadata database this container uses, and what it finds there.
+
+Arguments: a DAG run id to look for, then ids of connections whose stored form is reported.
+Runs in an Airflow container with that image's SQLAlchemy; imports no Airflow, which would take seconds.
+"""
+
+import configparser
+import json
+import os
+import pathlib
+import sys
+
+import sqlalchemy
+
+run_id, connection_ids = sys.argv[1], sys.argv[2:]
+home = os.environ.get("AIRFLOW_HOME", "/opt/airflow")
+config = configparser.ConfigParser(interpolation=None, strict=False)
+config.read(pathlib.Path(home, "airflow.cfg"))
+url = (
+    os.environ.get("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN")
+    or os.environ.get("AIRFLOW__CORE__SQL_ALCHEMY_CONN")
+    or config.get("database", "sql_alchemy_conn", fallback="")
+)
+engine = sqlalchemy.create_engine(url, poolclass=sqlalchemy.pool.NullPool)
+with engine.connect() as database:
+
+    def rows(statement, **values):
+        return [list(row) for row in database.execute(sqlalchemy.text(statement), values)]
+
+    found = {"dialect": engine.dialect.name, "host": engine.url.host, "database": engine.url.database}
+    if engine.dialect.name == "postgresql":
+        server = rows("select host(inet_server_addr()), inet_server_port(), pg_postmaster_start_time()::text")
+        found["server"] = server[0]
+    found["heads"] = [head for (head,) in rows("select version_num from alembic_version")]
+    found["run"] = [state for (state,) in rows("select state from dag_run where run_id = :id", id=run_id)]
+    found["connections"] = {
+        id: rows("select is_encrypted, password from connection where conn_id = :id", id=id) for id in connection_ids
+    }
+print(json.dumps(found))

@@ -1,0 +1,711 @@
+"""The Airflow client: against a real Airflow 2.9.0, and against a stub for the faults that a real one does not have."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+import requests
+
+from fixtures import airflow as airflow_module
+from fixtures import session as session_module
+from fixtures.airflow import (
+    Airflow,
+    ApiDenied,
+    Conflict,
+    Credentials,
+    CsrfFailed,
+    DagRun,
+    LoginRateLimited,
+    NotAirflow,
+    NotAllowed,
+    NotThere,
+    ServerFailed,
+    TaskFailed,
+    Unreachable,
+    WrongCredentials,
+)
+from fixtures.errors import BudgetExceeded, CannotSee, TargetFailed, UsageError
+from tests.real_airflow import ADMIN, COLD_SECONDS, FERNET_KEY, VIEWER, RealAirflow
+from tests.waiting import waiter
+
+DAG_IDS = {
+    "conformance_external",
+    "conformance_facts",
+    "conformance_failing",
+    "conformance_revision",
+    "hello_world_dag",
+}
+
+
+@pytest.fixture(scope="module")
+def airflow(real_airflow: RealAirflow) -> Airflow:
+    return real_airflow.client()
+
+
+@pytest.fixture(scope="module")
+def listed(airflow: Airflow) -> Airflow:
+    """The client, once every DAG file was parsed."""
+    ids = airflow_module.Pending("DAGs are not parsed yet")
+    airflow._waiter.until(
+        "DAGs", lambda: None if {dag.dag_id for dag in airflow.dags()} >= DAG_IDS else ids, budget="dag_visible"
+    )
+    return airflow
+
+
+@pytest.fixture(scope="module")
+def runs(listed: Airflow) -> dict[str, DagRun]:
+    """A run of each DAG that needs no other service, started together."""
+    conf = {"resolve": ["localhost", "nobody.invalid"]}
+    return {
+        "failing": listed.trigger("conformance_failing"),
+        "facts": listed.trigger("conformance_facts", conf),
+        "hello": listed.trigger("hello_world_dag"),
+    }
+
+
+@pytest.mark.timeout(COLD_SECONDS)
+class TestRealAirflow:
+    """What only a real Airflow can tell."""
+
+    def test_good_login_opens_the_ui_and_the_api(self, real_airflow: RealAirflow) -> None:
+        airflow = real_airflow.client()
+        session = airflow.open_session(ADMIN)
+        assert session.get("/home").status == 200
+        assert airflow.roles(ADMIN.username) == {"Admin"}
+
+    def test_wrong_password_is_told_without_the_password(self, real_airflow: RealAirflow) -> None:
+        with pytest.raises(WrongCredentials) as refused:
+            real_airflow.client().open_session(Credentials("admin", "not-the-password"))
+        assert "'admin'" in str(refused.value)
+        assert "not-the-password" not in str(refused.value) + repr(refused.value.__dict__)
+
+    def test_form_without_csrf_token_is_refused(self, real_airflow: RealAirflow) -> None:
+        form = {"username": ADMIN.username, "password": ADMIN.password}
+        answer = requests.post(f"{real_airflow.url}/login/", data=form, allow_redirects=False, timeout=30)
+        assert answer.status_code == 400
+
+    def test_anonymous_visitors_have_no_rights(self, airflow: Airflow) -> None:
+        nobody = airflow.anonymous()
+        assert nobody.get("/home").to_login
+        assert nobody.get("/api/v1/dags").status == 401
+
+    def test_sessions_of_two_users_are_apart(self, listed: Airflow) -> None:
+        viewer = listed.open_session(VIEWER)
+        change = {"is_paused": True}
+        assert viewer.ask("PATCH", "/api/v1/dags/conformance_revision", body=change).status == 403
+        assert viewer.get("/api/v1/connections").status == 403
+        assert listed.login().get("/api/v1/connections").status == 200
+
+    def test_lack_of_a_right_is_not_held_against_the_deployment(self, real_airflow: RealAirflow) -> None:
+        with pytest.raises(NotAllowed, match="'viewer'"):
+            real_airflow.client(VIEWER).create_connection("conformance", "http")
+
+    def test_version_and_health_need_no_login(self, real_airflow: RealAirflow) -> None:
+        airflow = Airflow(lambda: real_airflow.url, None, waiter(30), run_id="x")
+        assert airflow.version() == "2.9.0"
+        health = airflow.health()
+        assert (health.metadatabase.status, health.scheduler.status) == ("healthy", "healthy")
+        assert health.scheduler.heartbeat is not None
+        assert health.triggerer.heartbeat is None
+
+    def test_expired_session_is_renewed(self, listed: Airflow) -> None:
+        session = listed.open_session(ADMIN)
+        session._http.cookies.clear()
+        assert session.get("/api/v1/dags").status == 200
+
+    def test_all_dags_import(self, listed: Airflow) -> None:
+        assert listed.import_errors() == []
+        assert {dag.dag_id for dag in listed.dags()} == DAG_IDS
+        assert {dag.dag_id for dag in listed.dags(tag="conformance")} == DAG_IDS - {"hello_world_dag"}
+
+    def test_hello_world_is_as_the_readme_has_it(self, listed: Airflow) -> None:
+        dag = listed.dag("hello_world_dag")
+        assert dag is not None
+        assert (dag.description, dag.schedule, dag.tags) == ("Simple hello world DAG", "0 0 * * *", {"example"})
+        assert dag.owners == {"airflow"}
+        details = listed.details("hello_world_dag")
+        assert (details.catchup, details.start_date and details.start_date.isoformat()) == (
+            False,
+            "2024-01-01T00:00:00+00:00",
+        )
+        (task,) = listed.tasks_of("hello_world_dag")
+        assert (task.task_id, task.retries, task.retry_delay.total_seconds()) == ("hello_task", 1, 300)
+
+    def test_dags_of_the_suite_follow_the_best_practices(self, listed: Airflow) -> None:
+        for dag in listed.dags(tag="conformance"):
+            details = listed.details(dag.dag_id)
+            assert (details.catchup, dag.schedule, bool(details.doc_md)) == (False, "", True), dag.dag_id
+            assert details.start_date is not None
+            assert all(task.retries == 0 for task in listed.tasks_of(dag.dag_id))
+
+    def test_unknown_dag(self, listed: Airflow) -> None:
+        assert listed.dag("nobody's/dag") is None
+        with pytest.raises(NotThere):
+            listed.trigger("nobodys_dag")
+
+    def test_failing_run_is_told_with_its_log(self, listed: Airflow, runs: dict[str, DagRun]) -> None:
+        with pytest.raises(TaskFailed) as failed:
+            listed.finish(runs["failing"])
+        message = str(failed.value)
+        assert "task fail of conformance_failing is failed, try 1 on " in message
+        assert "ValueError: conformance: this task fails on purpose" in message
+
+    def test_expected_failure_is_no_failure(self, listed: Airflow, runs: dict[str, DagRun]) -> None:
+        assert listed.finish(runs["failing"], expect="failed").state == "failed"
+
+    def test_hello_world_runs_to_success(self, listed: Airflow, runs: dict[str, DagRun]) -> None:
+        run = listed.finish(runs["hello"])
+        assert run.state == "success"
+        task = listed.task(run, "hello_task")
+        assert (task.state, task.try_number, bool(task.hostname)) == ("success", 1, True)
+        assert "Hello from Airflow!" in listed.log(run, "hello_task", task.try_number)
+
+    def test_runs_are_known_by_their_ids(self, listed: Airflow, runs: dict[str, DagRun]) -> None:
+        ids = [run.run_id for run in runs.values()]
+        assert len(set(ids)) == len(ids)
+        assert all(re.fullmatch(r"conformance__own-tests__[0-9a-f]{8}", run_id) for run_id in ids)
+        assert {run.run_id for run in listed.created_runs} >= set(ids)
+        assert set(listed.unpaused) >= {"hello_world_dag", "conformance_failing", "conformance_facts"}
+
+    def test_facts_of_a_task(self, listed: Airflow, runs: dict[str, DagRun], real_airflow: RealAirflow) -> None:
+        seen = listed.xcom(listed.finish(runs["facts"]), "facts")
+        assert seen["airflow"] == "2.9.0"
+        assert seen["executor"] == "SequentialExecutor"
+        assert seen["dags_folder"] == str(real_airflow.home / "dags")
+        assert seen["file"] == str(real_airflow.home / "dags" / "conformance_facts.py")
+        assert (seen["statsd_on"], seen["statsd_host"]) == (True, "127.0.0.1")
+        assert seen["fernet_key_sha256"] == hashlib.sha256(FERNET_KEY.encode()).hexdigest()[:8]
+        assert "127.0.0.1" in seen["resolved"]["localhost"]
+        assert seen["resolved"]["nobody.invalid"] == []
+        with pytest.raises(NotThere):
+            listed.xcom(runs["facts"], "facts", "no such key")
+
+    def test_runs_dags_and_connections_are_taken_away(self, listed: Airflow, runs: dict[str, DagRun]) -> None:
+        run = listed.finish(runs["facts"])
+        for _ in range(2):  # the second time there is nothing left
+            listed.delete_run(run)
+        with pytest.raises(NotThere):
+            listed.run(run)
+        assert run.run_id not in {known.run_id for known in listed.created_runs}
+
+        listed.create_connection("conformance", "redis", host="redis-external", port=16379, extra='{"db": 0}')
+        with pytest.raises(Conflict):
+            listed.create_connection("conformance", "redis")
+        assert listed.has_connection("conformance")
+        for _ in range(2):
+            listed.delete_connection("conformance")
+        assert not listed.has_connection("conformance")
+
+        listed.pause("conformance_facts")
+        assert "conformance_facts" not in listed.unpaused
+        dag = listed.dag("conformance_facts")
+        assert dag is not None
+        assert dag.is_paused
+
+
+TOKEN = "the-token"
+PROBLEM = "application/problem+json"
+Reply = tuple[int, dict[str, str], str]
+
+
+def page(body: str, status: int = 200) -> Reply:
+    return status, {"Content-Type": "text/html; charset=utf-8"}, body
+
+
+def data(body: Any, status: int = 200) -> Reply:
+    return status, {"Content-Type": "application/json" if status < 400 else PROBLEM}, json.dumps(body)
+
+
+def redirect(to: str, **headers: str) -> Reply:
+    return 302, {"Location": to, **headers}, ""
+
+
+@dataclass
+class Stub:
+    """Answers as Airflow does; a test replaces the answers of single paths.
+
+    Attributes:
+        replace: answers by `METHOD path`, in order; the last one stays.
+        seen: how often `METHOD path` was asked.
+        sessions: user by session cookie.
+    """
+
+    prefix: str = ""
+    replace: dict[str, list[Reply | Callable[[], Reply]]] = field(default_factory=dict)
+    seen: Counter[str] = field(default_factory=Counter)
+    sessions: dict[str, str] = field(default_factory=dict)
+    headers: list[dict[str, str]] = field(default_factory=list)
+    port: int = 0
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}{self.prefix}"
+
+    def client(self, seconds: float = 0, credentials: Credentials | None = ADMIN) -> Airflow:
+        return Airflow(lambda: self.url, credentials, waiter(seconds), run_id="x")
+
+    def answer(self, method: str, path: str, cookie: str, form: dict[str, list[str]]) -> Reply:
+        asked = f"{method} {path}"
+        self.seen[asked] += 1
+        if replies := self.replace.get(asked):
+            reply = replies.pop(0) if len(replies) > 1 else replies[0]
+            return reply() if callable(reply) else reply
+        user = next((self.sessions[name] for name in self.sessions if f"session={name}" in cookie), "")
+        match asked:
+            case "GET /login/":
+                return page(
+                    '<form><input name="username"><input name="password">'
+                    f'<input type="hidden" name="csrf_token" value="{TOKEN}"></form>'
+                )
+            case "POST /login/":
+                if form.get("csrf_token") != [TOKEN]:
+                    return page("The CSRF token is missing.", 400)
+                if (form["username"], form["password"]) != ([ADMIN.username], [ADMIN.password]):
+                    return redirect(f"{self.prefix}/login/?next=%2Fhome")
+                name = f"cookie{len(self.sessions)}"
+                self.sessions[name] = ADMIN.username
+                return redirect(f"{self.prefix}/home", **{"Set-Cookie": f"session={name}; Path=/"})
+            case "GET /home":
+                return page("DAGs") if user else redirect(f"{self.prefix}/login/?next=%2Fhome")
+            case "GET /api/v1/version":
+                return data({"version": "2.9.0"})
+        if not user:
+            return data({"title": "Unauthorized"}, 401)
+        if asked == "GET /api/v1/dags":
+            return data({"dags": [], "total_entries": 0})
+        return data({"title": "Not Found", "detail": path}, 404)
+
+
+@pytest.fixture
+def stub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stub]:
+    monkeypatch.setattr(session_module, "LOGIN_PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr(airflow_module, "DIAGNOSE_AFTER_SECONDS", 0.0)
+    stub = Stub()
+    server = serve(stub)
+    yield stub
+    server.shutdown()
+    server.server_close()
+
+
+def serve(stub: Stub) -> ThreadingHTTPServer:
+    class Handler(BaseHTTPRequestHandler):
+        def reply(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
+            path = urlsplit(self.path).path
+            stub.headers.append(dict(self.headers))
+            if not path.startswith(stub.prefix):
+                reply = page("nginx: 404 Not Found", 404)
+            else:
+                cookie = self.headers.get("Cookie", "")
+                reply = stub.answer(self.command, path.removeprefix(stub.prefix), cookie, parse_qs(body))
+            status, headers, text = reply
+            self.send_response(status)
+            for name, value in {**headers, "Content-Length": str(len(text.encode()))}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(text.encode())
+
+        do_GET = do_POST = do_PATCH = do_DELETE = reply  # noqa: N815
+
+        def log_message(self, *words: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", stub.port), Handler)
+    stub.port = server.server_address[1]
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+    return server
+
+
+def test_login_works_below_a_path_prefix(stub: Stub) -> None:
+    stub.prefix = "/team/airflow"
+    airflow = stub.client()
+    airflow.login()
+    assert airflow.version() == "2.9.0"
+    assert airflow.dags() == []
+
+
+def test_the_same_user_logs_in_once(stub: Stub) -> None:
+    airflow = stub.client()
+    assert airflow.login() is airflow.login(Credentials(ADMIN.username, ADMIN.password))
+    assert stub.seen["POST /login/"] == 1
+
+
+def test_a_refused_login_leaves_the_open_session_alone(stub: Stub) -> None:
+    airflow = stub.client()
+    airflow.login()
+    with pytest.raises(WrongCredentials):
+        airflow.login(Credentials("admin", "admin"))
+    assert airflow.dags() == []
+
+
+def test_every_request_names_the_suite(stub: Stub) -> None:
+    stub.client().login()
+    assert {headers["User-Agent"] for headers in stub.headers} == {"airflow-conformance"}
+
+
+def test_login_page_without_csrf_token(stub: Stub) -> None:
+    stub.replace["GET /login/"] = [page('<input name="username"><input name="password">')]
+    with pytest.raises(CsrfFailed, match="has no csrf_token"):
+        stub.client().login()
+
+
+def test_csrf_token_that_the_server_does_not_take_back(stub: Stub) -> None:
+    stub.replace["POST /login/"] = [page("The CSRF session token is missing.", 400)]
+    with pytest.raises(CsrfFailed, match="The CSRF session token is missing"):
+        stub.client().login()
+
+
+def test_login_page_of_another_kind(stub: Stub) -> None:
+    stub.replace["GET /login/"] = [page("<h1>Sign in with</h1><a href='/login/github'>GitHub</a>")]
+    with pytest.raises(NotAirflow, match="Sign in with GitHub"):
+        stub.client().login()
+
+
+def test_login_that_shows_the_form_again_is_refused(stub: Stub) -> None:
+    stub.replace["POST /login/"] = [page("Invalid login. Please try again.")]
+    with pytest.raises(WrongCredentials):
+        stub.client().login()
+
+
+def test_session_that_is_not_kept(stub: Stub) -> None:
+    stub.replace["POST /login/"] = [redirect("/home")]
+    with pytest.raises(TargetFailed, match="/home still asks for it"):
+        stub.client().login()
+
+
+def test_api_that_refuses_the_session(stub: Stub) -> None:
+    stub.replace["GET /api/v1/dags"] = [data({"title": "Unauthorized"}, 401)]
+    with pytest.raises(ApiDenied, match="auth_backends"):
+        stub.client().login()
+
+
+def test_too_many_logins_are_waited_out(stub: Stub) -> None:
+    def give_way() -> Reply:
+        del stub.replace["POST /login/"]
+        return page("5 per 40 second", 429)
+
+    stub.replace["POST /login/"] = [page("5 per 40 second", 429), give_way]
+    assert stub.client().dags() == []
+
+
+def test_too_many_logins_are_not_held_against_the_deployment(stub: Stub) -> None:
+    stub.replace["POST /login/"] = [page("5 per 40 second", 429)]
+    with pytest.raises(LoginRateLimited):
+        stub.client().login()
+
+
+def test_expired_session_logs_in_again_once(stub: Stub) -> None:
+    airflow = stub.client()
+    airflow.login()
+    stub.sessions.clear()
+    assert airflow.dags() == []
+    assert stub.seen["POST /login/"] == 2
+
+
+def test_api_that_refuses_every_session_is_asked_twice_only(stub: Stub) -> None:
+    airflow = stub.client()
+    airflow.login()
+    stub.replace["GET /api/v1/pools/p"] = [data({"title": "Unauthorized"}, 401)]
+    with pytest.raises(ApiDenied):
+        airflow.pool("p")
+    assert stub.seen["GET /api/v1/pools/p"] == 2
+
+
+def test_one_server_error_is_passed_over(stub: Stub) -> None:
+    stub.replace["GET /api/v1/version"] = [page("oops", 500), data({"version": "2.9.0"})]
+    assert stub.client().version() == "2.9.0"
+
+
+def test_lasting_server_error_accuses_the_webserver(stub: Stub) -> None:
+    stub.replace["GET /api/v1/version"] = [data({"title": "Internal Server Error", "detail": "no such table"}, 500)]
+    with pytest.raises(ServerFailed, match="no such table") as failed:
+        stub.client().version()
+    assert failed.value.component == "webserver"
+    assert stub.seen["GET /api/v1/version"] == 3
+
+
+def test_server_error_of_a_post_is_not_repeated(stub: Stub) -> None:
+    stub.replace["POST /api/v1/connections"] = [page("oops", 500)]
+    with pytest.raises(ServerFailed):
+        stub.client().create_connection("c", "http")
+    assert stub.seen["POST /api/v1/connections"] == 1
+
+
+def test_gateway_error_is_not_held_against_the_deployment(stub: Stub) -> None:
+    stub.replace["GET /api/v1/version"] = [page("no endpoints", 503)]
+    with pytest.raises(CannotSee, match="no endpoints"):
+        stub.client().version()
+
+
+def test_html_instead_of_json(stub: Stub) -> None:
+    stub.replace["GET /api/v1/version"] = [page("<style>p {}</style><h1>Welcome to nginx!</h1>")]
+    with pytest.raises(NotAirflow, match=r"text/html.*: Welcome to nginx!"):
+        stub.client().version()
+
+
+def test_wrong_prefix_is_no_missing_dag(stub: Stub) -> None:
+    airflow = stub.client()
+    airflow.login()
+    stub.replace["GET /api/v1/dags/d"] = [page("<h1>Not Found</h1>", 404)]
+    with pytest.raises(NotAirflow):
+        airflow.dag("d")
+
+
+def test_json_that_is_no_health_report(stub: Stub) -> None:
+    stub.replace["GET /health"] = [data({"status": "UP"})]
+    with pytest.raises(NotAirflow, match="no health report"):
+        stub.client().health()
+
+
+def test_redirect_loop(stub: Stub) -> None:
+    stub.replace["GET /login/"] = [redirect("/login/")]
+    with pytest.raises(TargetFailed, match="more than 10 times"):
+        stub.client().login()
+
+
+def test_redirect_to_another_host(stub: Stub) -> None:
+    stub.replace["GET /login/"] = [redirect("http://airflow.example.com/login/")]
+    with pytest.raises(TargetFailed, match=r"another host: http://airflow\.example\.com/login/"):
+        stub.client().login()
+
+
+def test_refused_connection(stub: Stub) -> None:
+    airflow = Airflow(lambda: "http://127.0.0.1:1", ADMIN, waiter(0), run_id="x")
+    with pytest.raises(Unreachable, match="Connection refused"):
+        airflow.version()
+    exchange = airflow.exchanges()[-1]
+    assert (exchange.status, exchange.method) == (0, "GET")
+    assert "ConnectionError" in str(exchange)
+
+
+def test_address_is_asked_for_again_when_it_stops_answering(stub: Stub) -> None:
+    addresses = ["http://127.0.0.1:1", stub.url]
+    airflow = Airflow(lambda: addresses.pop(0), ADMIN, waiter(0), run_id="x")
+    assert airflow.version() == "2.9.0"
+    airflow.login()
+    assert addresses == []
+
+
+def test_address_that_is_none() -> None:
+    with pytest.raises(UsageError, match="localhost:8080"):
+        Airflow(lambda: "localhost:8080", ADMIN, waiter(0), run_id="x").version()
+
+
+def test_environment_and_netrc_do_not_interfere(stub: Stub, monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login somebody password else")
+    monkeypatch.setenv("NETRC", str(netrc))
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    assert stub.client().version() == "2.9.0"
+    assert "Authorization" not in stub.headers[-1]
+
+
+def test_exchanges_keep_answers_short_and_no_passwords(stub: Stub) -> None:
+    stub.replace["GET /home"] = [page("x" * 10_000)]
+    airflow = stub.client()
+    airflow.login()
+    kept = airflow.exchanges()
+    assert [exchange.status for exchange in kept] == [200, 302, 200, 200]
+    assert max(len(exchange.body) for exchange in kept) <= 4097
+    assert ADMIN.password not in "".join(map(str, kept))
+    assert ADMIN.password not in repr(airflow.login().credentials)
+
+
+def test_only_the_latest_exchanges_are_kept() -> None:
+    kept = session_module.Exchanges(limit=2)
+    first = session_module.Exchange(airflow_module.datetime.now(), "", "GET", "/1", 200, 1, "")
+    for _ in range(3):
+        kept.add(first)
+    assert len(kept.all()) == 2
+
+
+DAG = {
+    "dag_id": "d",
+    "is_paused": False,
+    "is_active": True,
+    "fileloc": "/d.py",
+    "description": None,
+    "schedule_interval": None,
+    "timetable_description": None,
+    "tags": [],
+    "owners": ["airflow"],
+    "has_import_errors": False,
+    "max_active_runs": 1,
+}
+HEALTHY = {
+    "metadatabase": {"status": "healthy"},
+    "scheduler": {"status": "healthy", "latest_scheduler_heartbeat": "2024-04-12T10:00:00+00:00"},
+    "triggerer": {"status": None, "latest_triggerer_heartbeat": None},
+    "dag_processor": {"status": None, "latest_dag_processor_heartbeat": None},
+}
+RUN = DagRun("d", "r", "queued")
+
+
+def run_reply(state: str) -> Reply:
+    body = {"dag_id": "d", "dag_run_id": "r", "state": state, "run_type": "manual"}
+    return data({**body, "start_date": None, "end_date": None})
+
+
+def tasks_reply(*states: tuple[str, str | None]) -> Reply:
+    items = [
+        {
+            "task_id": task_id,
+            "state": state,
+            "hostname": "pod-1" if state in ("running", "failed", "success") else "",
+            "try_number": 1,
+            "start_date": None,
+            "end_date": None,
+            "queued_when": None,
+            "pool": "small",
+            "queue": "default",
+            "operator": "PythonOperator",
+            "map_index": -1,
+        }
+        for task_id, state in states
+    ]
+    return data({"task_instances": items, "total_entries": len(items)})
+
+
+@pytest.fixture
+def running(stub: Stub) -> Stub:
+    """A stub with a DAG and a run of two tasks."""
+    stub.replace |= {
+        "GET /health": [data(HEALTHY)],
+        "GET /api/v1/dags/d": [data(DAG)],
+        "GET /api/v1/dags/d/dagRuns": [data({"dag_runs": [], "total_entries": 0})],
+        "GET /api/v1/dags/d/dagRuns/r": [run_reply("running")],
+        "GET /api/v1/pools/small": [data({"name": "small", "slots": 1, "open_slots": 0})],
+        "GET /api/v1/dags/d/dagRuns/r/taskInstances/a/logs/1": [(200, {"Content-Type": "text/plain"}, "one\n\ntwo\n")],
+    }
+    return stub
+
+
+def test_run_is_followed_to_success(running: Stub) -> None:
+    running.replace["GET /api/v1/dags/d/dagRuns/r"] = [run_reply("queued"), run_reply("running"), run_reply("success")]
+    running.replace["GET /api/v1/dags/d/dagRuns/r/taskInstances"] = [
+        tasks_reply(("a", None)),
+        tasks_reply(("a", "success")),
+    ]
+    assert running.client(10).finish(RUN).state == "success"
+
+
+@pytest.mark.parametrize("state", ["failed", "upstream_failed", "up_for_retry", "removed"])
+def test_task_off_the_way_ends_the_wait_at_once(running: Stub, state: str) -> None:
+    running.replace["GET /api/v1/dags/d/dagRuns/r/taskInstances"] = [tasks_reply(("b", "running"), ("a", state))]
+    with pytest.raises(TaskFailed, match=rf"task a of d is {state}, try 1(?s:.)*\| one\n  \| two"):
+        running.client(10).finish(RUN)
+
+
+def test_the_cause_is_named_and_not_its_consequence(running: Stub) -> None:
+    states = tasks_reply(("b", "upstream_failed"), ("a", "failed"))
+    running.replace["GET /api/v1/dags/d/dagRuns/r/taskInstances"] = [states]
+    with pytest.raises(TaskFailed, match="task a of d is failed, try 1 on pod-1"):
+        running.client(10).finish(RUN)
+
+
+def test_failed_task_whose_log_is_gone(running: Stub) -> None:
+    running.replace["GET /api/v1/dags/d/dagRuns/r/taskInstances"] = [tasks_reply(("a", "failed"))]
+    running.replace["GET /api/v1/dags/d/dagRuns/r/taskInstances/a/logs/1"] = [data({"title": "gone"}, 404)]
+    with pytest.raises(TaskFailed, match=r"its log could not be read: .*gone"):
+        running.client(10).finish(RUN)
+
+
+def test_expected_failure_that_would_be_tried_again(running: Stub) -> None:
+    running.replace["GET /api/v1/dags/d/dagRuns/r/taskInstances"] = [tasks_reply(("a", "up_for_retry"))]
+    with pytest.raises(TaskFailed, match="up_for_retry"):
+        running.client(10).finish(RUN, expect="failed")
+
+
+@pytest.mark.parametrize(("state", "expect"), [("success", "failed"), ("failed", "success")])
+def test_run_that_ended_the_other_way(running: Stub, state: str, expect: str) -> None:
+    running.replace["GET /api/v1/dags/d/dagRuns/r"] = [run_reply(state)]
+    running.replace["GET /api/v1/dags/d/dagRuns/r/taskInstances"] = [tasks_reply(("a", "success"))]
+    with pytest.raises(TargetFailed, match=f"ended in state {state}, expected {expect}; tasks: a success"):
+        running.client(10).finish(RUN, expect=expect)
+
+
+def test_stuck_run_names_the_full_pool(running: Stub) -> None:
+    states = tasks_reply(("a", "scheduled"), ("b", None), ("c", "success"))
+    running.replace["GET /api/v1/dags/d/dagRuns/r/taskInstances"] = [states]
+    with pytest.raises(BudgetExceeded) as stuck:
+        running.client(0.2).finish(RUN)
+    assert "run of d is running; a scheduled, b not scheduled; pool small has 0 of 1 slots open" in str(stuck.value)
+
+
+def test_stuck_run_names_the_paused_dag_and_the_dead_scheduler(running: Stub) -> None:
+    running.replace["GET /api/v1/dags/d"] = [data({**DAG, "is_paused": True})]
+    running.replace["GET /api/v1/dags/d/dagRuns/r"] = [run_reply("queued")]
+    dead = {**HEALTHY["scheduler"], "status": "unhealthy"}
+    running.replace["GET /health"] = [data({**HEALTHY, "scheduler": dead})]
+    running.replace["GET /api/v1/dags/d/dagRuns/r/taskInstances"] = [tasks_reply(("a", None))]
+    with pytest.raises(BudgetExceeded) as stuck:
+        running.client(0.2).finish(RUN)
+    assert "scheduler is unhealthy, last heartbeat 2024-04-12 10:00:00+00:00" in str(stuck.value)
+    assert "DAG d is paused" in str(stuck.value)
+
+
+def test_stuck_run_names_the_runs_before_it(running: Stub) -> None:
+    other = {"dag_id": "d", "dag_run_id": "other", "state": "running", "run_type": "scheduled"}
+    others = {"dag_runs": [{**other, "start_date": None, "end_date": None}], "total_entries": 1}
+    running.replace["GET /api/v1/dags/d/dagRuns"] = [data(others)]
+    running.replace["GET /api/v1/dags/d/dagRuns/r"] = [run_reply("queued")]
+    running.replace["GET /api/v1/dags/d/dagRuns/r/taskInstances"] = [tasks_reply(("a", None))]
+    with pytest.raises(BudgetExceeded, match="max_active_runs is 1 and other running"):
+        running.client(0.2).finish(RUN)
+
+
+def test_what_happens_outside_ends_the_wait(running: Stub) -> None:
+    def doomed() -> None:
+        raise TargetFailed("the image of the task pod cannot be pulled")
+
+    running.replace["GET /api/v1/dags/d/dagRuns/r/taskInstances"] = [tasks_reply(("a", "queued"))]
+    with pytest.raises(TargetFailed, match="cannot be pulled"):
+        running.client(10).finish(RUN, terminal=doomed)
+
+
+def test_run_whose_answer_was_lost_is_found_by_its_id(stub: Stub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(airflow_module.uuid, "uuid4", lambda: airflow_module.uuid.UUID(int=0))
+    airflow = stub.client()
+    stub.replace["GET /api/v1/dags/d"] = [data(DAG)]
+    stub.replace["POST /api/v1/dags/d/dagRuns"] = [page("gateway timed out", 504)]
+    with pytest.raises(Unreachable):
+        airflow.trigger("d")
+    assert airflow.created_runs == []
+    stub.replace["GET /api/v1/dags/d/dagRuns/conformance__x__00000000"] = [run_reply("queued")]
+    assert airflow.trigger("d").state == "queued"
+    assert [run.run_id for run in airflow.created_runs] == ["conformance__x__00000000"]
+
+
+def test_long_lists_are_read_page_by_page(stub: Stub) -> None:
+    pages = [[{"filename": f"/{n}.py", "stack_trace": "x"} for n in part] for part in (range(100), range(100, 130))]
+    stub.replace["GET /api/v1/importErrors"] = [data({"import_errors": part, "total_entries": 130}) for part in pages]
+    assert len({problem.filename for problem in stub.client().import_errors()}) == 130
+
+
+@pytest.mark.parametrize(
+    ("sent", "value"),
+    [
+        ("[[5]]", [[5]]),
+        ("[(5,)]", [(5,)]),
+        ("{'a': None}", {"a": None}),
+        ('{"a": null}', {"a": None}),
+        ("007", "007"),
+        ("", ""),
+        ("[not a list", "[not a list"),
+        (None, None),
+    ],
+)
+def test_xcom_values_are_read_back(stub: Stub, sent: str | None, value: object) -> None:
+    stub.replace["GET /api/v1/dags/d/dagRuns/r/taskInstances/t/xcomEntries/return_value"] = [data({"value": sent})]
+    assert stub.client().xcom(RUN, "t") == value

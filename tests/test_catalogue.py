@@ -1,0 +1,51 @@
+"""The catalogue and the checks agree, whatever is collected."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from fixtures import catalogue, docs
+from fixtures.errors import HarnessError, UsageError
+from fixtures.settings import Executor
+
+
+def test_every_requirement_has_a_check_and_every_check_a_requirement() -> None:
+    assert set(docs.checks()) == set(catalogue.load())
+
+
+def test_the_sentence_says_how_strong_the_promise_is() -> None:
+    tests = docs.checks()
+    for id, entry in catalogue.load().items():
+        for check in tests[id]:
+            assert re.search(rf"\b{entry.level}\b", check.sentence), f"{id}: {entry.level} is not in {check.sentence!r}"
+
+
+def test_ids_have_the_form_of_the_contract() -> None:
+    assert all(re.fullmatch(r"AF-[A-Z]+-\d{3}", id) for id in catalogue.load())
+
+
+def test_the_page_of_requirements_is_up_to_date() -> None:
+    assert docs.TARGET.read_text() == docs.render(), "run `make docs`"
+
+
+def test_a_row_is_expected_for_every_executor_it_applies_to() -> None:
+    rows = catalogue.expected(catalogue.load().values(), list(Executor))
+    ids = [row.requirement.id for row in rows]
+    assert ids.count("AF-VER-001") == 2
+    assert [row.executor for row in rows if row.requirement.id == "AF-POD-002"] == [Executor.KUBERNETES]
+
+
+def test_a_repeated_id_is_refused(tmp_path: Path) -> None:
+    page = tmp_path / "requirements.yaml"
+    page.write_text("A:\n  - {id: AF-X-001}\nB:\n  - {id: AF-X-001}\n")
+    with pytest.raises(HarnessError, match="AF-X-001 appears twice"):
+        catalogue.load(page)
+
+
+def test_selecting() -> None:
+    entries = catalogue.load()
+    assert catalogue.select(entries, ()) == set(entries)
+    assert catalogue.select(entries, ("AF-POD-*",)) == {"AF-POD-002", "AF-POD-003"}
+    with pytest.raises(UsageError, match="AF-NO-SUCH"):
+        catalogue.select(entries, ("AF-NO-SUCH",))

@@ -1,0 +1,116 @@
+"""Observations are made once, and a failure is told once: in the row of the requirement it accuses."""
+
+import threading
+
+import pytest
+
+from fixtures.errors import Blocked, CannotSee, HarnessError, TargetFailed
+from fixtures.observe import Observation, Observer, asking, observation
+
+
+def test_an_observation_is_made_once() -> None:
+    made = []
+
+    @observation(owner="AF-1")
+    def look(subject: str) -> str:
+        made.append(subject)
+        return subject.upper()
+
+    observer = Observer("x", "test")
+    assert [observer.see(look) for _ in range(5)] == ["X"] * 5
+    assert made == ["x"]
+
+
+@observation(owner="AF-1")
+def broken(subject: str) -> None:
+    raise TargetFailed("it is down", "start it")
+
+
+def test_the_owner_is_accused() -> None:
+    asking.set("AF-1")
+    with pytest.raises(TargetFailed, match="it is down"):
+        Observer("x", "test").see(broken)
+
+
+def test_everyone_else_is_blocked_by_the_owner() -> None:
+    asking.set("AF-2")
+    with pytest.raises(Blocked) as blocked:
+        Observer("x", "test").see(broken)
+    assert blocked.value.by == "AF-1"
+    assert blocked.value.remedy == "start it"
+
+
+def test_blocking_goes_through_chains() -> None:
+    observer: Observer[str] = Observer("x", "test")
+
+    @observation(owner="AF-2")
+    def needs_broken(subject: str) -> None:
+        observer.see(broken)
+
+    asking.set("AF-3")
+    with pytest.raises(Blocked) as blocked:
+        observer.see(needs_broken)
+    assert blocked.value.by == "AF-1"
+
+
+def test_a_failing_component_is_accused_in_its_own_row() -> None:
+    @observation(owner="AF-1")
+    def sees_scheduler_die(subject: str) -> None:
+        raise TargetFailed("crash loop", component="scheduler")
+
+    asking.set("AF-1")
+    with pytest.raises(Blocked) as blocked:
+        Observer("x", "test").see(sees_scheduler_die)
+    assert blocked.value.by == "AF-CMP-002"
+    asking.set("AF-CMP-002")
+    with pytest.raises(TargetFailed):
+        Observer("x", "test").see(sees_scheduler_die)
+
+
+def test_a_defect_of_the_suite_accuses_nobody() -> None:
+    @observation(owner="AF-1")
+    def defective(subject: str) -> None:
+        raise KeyError("oops")
+
+    asking.set("AF-1")
+    with pytest.raises(HarnessError, match="defective"):
+        Observer("x", "test").see(defective)
+
+
+def test_what_could_not_be_seen_stays_an_error() -> None:
+    @observation(owner="AF-1")
+    def unseen(subject: str) -> None:
+        raise CannotSee("no route")
+
+    asking.set("AF-1")
+    with pytest.raises(CannotSee):
+        Observer("x", "test").see(unseen)
+
+
+def test_nothing_is_looked_at_before_the_gate_opens() -> None:
+    opened, order = threading.Event(), []
+
+    @observation(owner="AF-0")
+    def gate(subject: str) -> None:
+        assert opened.wait(timeout=10)
+        order.append("gate")
+
+    @observation(owner="AF-1")
+    def look(subject: str) -> None:
+        order.append("look")
+
+    observer: Observer[str] = Observer("x", "test")
+    observer.gate = gate
+    future = observer.start(look)
+    opened.set()
+    future.result(timeout=10)
+    assert order == ["gate", "look"]
+
+
+def test_a_closed_gate_blocks() -> None:
+    observer: Observer[str] = Observer("x", "test")
+    observer.gate = broken
+    asking.set("AF-2")
+    with pytest.raises(Blocked) as blocked:
+        observer.see(Observation("look", "AF-2", lambda subject: None))
+    assert blocked.value.by == "AF-1"

@@ -1,0 +1,241 @@
+"""The harness itself: outcomes, guard, verdict, exit codes and cleaning up, with a stub in place of a deployment."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+REQUIREMENTS = """
+Area:
+  - {id: AF-A-001}
+  - {id: AF-A-002}
+  - {id: AF-A-003, level: SHOULD, executors: [celery]}
+"""
+
+CONFTEST = """
+from pathlib import Path
+from types import SimpleNamespace
+
+from fixtures import catalogue, report, run
+from fixtures.errors import *
+from fixtures.ledger import Ledger
+
+catalogue.REQUIREMENTS = Path(__file__).parent / "requirements.yaml"
+catalogue.load.__defaults__ = (catalogue.REQUIREMENTS,)
+
+
+class StubProvider:
+    def __init__(self, context):
+        self.context = context
+
+    def bring_up(self):
+        BRING_UP
+        return [stub(self.context, executor) for executor in self.context.settings.executors]
+
+    def finish(self):
+        Path("finished").touch()
+        return []
+
+
+def stub(context, executor):
+    ledger = Ledger()
+    ledger.record("a thing", lambda: Path("settled").touch())
+    return SimpleNamespace(
+        executor=executor, notes={}, ledger=ledger, waiter=context.waiter, observer=SimpleNamespace(waits={}),
+        describe=lambda: report.Subject(
+            executor=executor, namespace="n", release="r", chart="c", airflow="a", kubernetes="k"
+        ),
+    )
+
+
+run.KindProvider = run.ExistingProvider = StubProvider
+run.observations.begin_all = lambda subject: None
+run.EvidenceStore.of_subject = lambda store, subject, name: [
+    store.keep(f"evidence/{subject.executor}/{name}/pods.txt", "pods", title="Pods", kind="object")
+]
+pytest_plugins = ["fixtures.plugin"]
+"""
+
+CHECKS = """
+import time
+
+import pytest
+
+from fixtures.catalogue import requirement
+from fixtures.errors import *
+
+
+@requirement("AF-A-001")
+def test_first(subject):
+    \"\"\"The first thing MUST hold.\"\"\"
+    FIRST
+
+
+@requirement("AF-A-002")
+def test_second(subject):
+    \"\"\"The second thing MUST hold.\"\"\"
+
+
+@requirement("AF-A-003")
+def test_third(subject):
+    \"\"\"The third thing SHOULD hold.\"\"\"
+"""
+
+
+class Suite:
+    """A copy of the suite in miniature, with other checks and a stub deployment."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        (directory / "conformance").mkdir()
+        (directory / "requirements.yaml").write_text(REQUIREMENTS)
+        (directory / "pytest.ini").write_text("[pytest]\naddopts = -p no:pytest-kind\n")
+
+    def start(
+        self, *, first: str = "pass", bring_up: str = "pass", checks: str = CHECKS, **options: str
+    ) -> subprocess.Popen[str]:
+        (self.directory / "conftest.py").write_text(CONFTEST.replace("BRING_UP", bring_up))
+        (self.directory / "conformance" / "test_checks.py").write_text(checks.replace("FIRST", first))
+        environment = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MFLAGS")}
+        return subprocess.Popen(
+            [sys.executable, "-m", "pytest", "conformance"],
+            cwd=self.directory,
+            env={**environment, "PYTHONPATH": str(ROOT), **options},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def run(self, **options: Any) -> tuple[int, str, dict[str, Any]]:
+        child = self.start(**options)
+        output, _ = child.communicate(timeout=60)
+        return child.returncode, output, self.report()
+
+    def report(self) -> dict[str, Any]:
+        path = self.directory / "results" / "latest" / "report.json"
+        loaded: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+        return loaded
+
+
+@pytest.fixture
+def suite(tmp_path: Path) -> Suite:
+    """A suite in a directory of its own."""
+    return Suite(tmp_path)
+
+
+def outcomes(report: dict[str, Any]) -> dict[tuple[str, str], str]:
+    """Outcome by id and executor."""
+    return {(check["id"], check["executor"]): check["outcome"] for check in report["checks"]}
+
+
+def test_all_pass(suite: Suite) -> None:
+    code, output, report = suite.run()
+    assert code == 0, output
+    assert report["verdict"] == "conformant"
+    assert set(outcomes(report).values()) == {"pass"}
+    assert len(report["checks"]) == 5
+    assert "5 passed, 0 failed, 0 skipped" in output
+    assert (suite.directory / "finished").exists()
+
+
+@pytest.mark.parametrize(
+    ("first", "outcome", "verdict", "code"),
+    [
+        ("assert 1 == 2, 'one is not two'", "fail", "non-conformant", 1),
+        ("raise TargetFailed('it is down', 'start it')", "fail", "non-conformant", 1),
+        ("raise Blocked('no DAG', 'add it', by='DAG x')", "blocked", "inconclusive", 11),
+        ("raise CannotSee('no route')", "error", "inconclusive", 11),
+        ("raise KeyError('defect')", "error", "inconclusive", 11),
+        ("raise Unsupported('not there')", "unsupported", "partial", 10),
+        ("pytest.skip('a person said so')", "skipped", "partial", 10),
+    ],
+)
+def test_outcomes(suite: Suite, first: str, outcome: str, verdict: str, code: int) -> None:
+    actual, output, report = suite.run(first=first)
+    assert outcomes(report)["AF-A-001", "kubernetes"] == outcome, output
+    assert (report["verdict"], actual, report["exit_code"]) == (verdict, code, code)
+
+
+def test_a_failure_keeps_reason_remedy_and_evidence(suite: Suite) -> None:
+    _, _, report = suite.run(first="raise TargetFailed('it is down', 'start it')", EXECUTOR="kubernetes")
+    check = next(check for check in report["checks"] if check["id"] == "AF-A-001")
+    assert (check["reason"], check["remedy"]) == ("it is down", "start it")
+    kept = [suite.directory / "results" / "latest" / evidence["path"] for evidence in check["evidence"]]
+    assert len(kept) == 2
+    assert all(path.exists() for path in kept)
+
+
+def test_a_requirement_without_a_check_is_not_run(suite: Suite) -> None:
+    code, _, report = suite.run(checks=CHECKS.split('@requirement("AF-A-002")')[0])
+    assert outcomes(report)["AF-A-002", "kubernetes"] == "not_run"
+    assert (code, report["verdict"]) == (11, "inconclusive")
+
+
+def test_a_module_that_cannot_be_imported_is_no_silence(suite: Suite) -> None:
+    code, output, report = suite.run(checks="import no_such_module\n" + CHECKS)
+    assert "no_such_module" in output
+    assert set(outcomes(report).values()) == {"not_run"}
+    assert code == 11
+
+
+def test_selecting_skips_the_others_and_is_not_conformant(suite: Suite) -> None:
+    code, _, report = suite.run(ID="AF-A-001")
+    assert outcomes(report)["AF-A-001", "celery"] == "pass"
+    assert outcomes(report)["AF-A-002", "celery"] == "skipped"
+    assert (code, report["verdict"]) == (10, "partial")
+
+
+def test_one_executor_has_its_own_rows_only(suite: Suite) -> None:
+    _, _, report = suite.run(EXECUTOR="kubernetes")
+    assert {executor for _, executor in outcomes(report)} == {"kubernetes"}
+
+
+@pytest.mark.parametrize(
+    ("bring_up", "code"),
+    [
+        ("raise UsageError('no such chart', 'give another')", 2),
+        ("raise Refused('this is production', 'say so')", 12),
+        ("raise CannotSee('API server unreachable', 'is it up?')", 11),
+        ("raise TargetFailed('image cannot be pulled', 'correct its name')", 1),
+    ],
+)
+def test_a_deployment_that_does_not_come_up(suite: Suite, bring_up: str, code: int) -> None:
+    actual, output, report = suite.run(bring_up=bring_up)
+    assert actual == code
+    assert set(outcomes(report).values()) == {"not_run"}
+    assert report["reason"] in output
+    assert (suite.directory / "finished").exists()
+
+
+def test_a_bad_option_ends_before_anything_is_touched(suite: Suite) -> None:
+    code, output, _ = suite.run(EXECUTOR="local")
+    assert code == 2
+    assert "EXECUTOR=local" in output
+    assert not (suite.directory / "results").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_cleans_up_and_reports(suite: Suite, number: signal.Signals) -> None:
+    child = suite.start(
+        first="open('started', 'w').close(); time.sleep(60)", PROVIDER="existing", CONTEXT="c", EXECUTOR="celery"
+    )
+    while not (suite.directory / "started").exists() and child.poll() is None:
+        time.sleep(0.05)
+    child.send_signal(number)
+    output, _ = child.communicate(timeout=30)
+    report = suite.report()
+    assert child.returncode == 11, output
+    assert (suite.directory / "settled").exists()
+    assert (suite.directory / "finished").exists()
+    assert outcomes(report)["AF-A-001", "celery"] == "not_run"
+    assert "interrupted" in report["reason"]

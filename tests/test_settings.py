@@ -1,0 +1,62 @@
+"""Options: what is accepted, what is refused, and whether the refusal helps."""
+
+from pathlib import Path
+
+import pytest
+
+from fixtures import settings
+from fixtures.errors import UsageError
+from fixtures.settings import Executor
+
+
+def test_both_executors_by_default() -> None:
+    assert settings.load({}).executors == (Executor.KUBERNETES, Executor.CELERY)
+
+
+def test_the_second_release_lives_beside_the_first() -> None:
+    loaded = settings.load({"NAMESPACE": "data"})
+    assert loaded.namespace_of(Executor.KUBERNETES) == "data"
+    assert loaded.namespace_of(Executor.CELERY) == "data-celery"
+
+
+def test_an_existing_deployment_keeps_its_namespace() -> None:
+    loaded = settings.load({"PROVIDER": "existing", "CONTEXT": "c", "NAMESPACE": "data", "EXECUTOR": "celery"})
+    assert loaded.namespace_of(Executor.CELERY) == "data"
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"PROVIDER": "existing"}, "needs CONTEXT"),
+        ({"PROVIDER": "existing", "CONTEXT": "c", "EXECUTOR": "kubernetes,celery"}, "one EXECUTOR"),
+        ({"PROVIDER": "existing", "CONTEXT": "c", "CHART": "x"}, "CHART goes with PROVIDER=kind"),
+        ({"CONTEXT": "c"}, "CONTEXT goes with PROVIDER=existing"),
+        ({"PROVIDER": "minikube"}, "PROVIDER=minikube"),
+        ({"EXECUTOR": "local"}, "EXECUTOR=local"),
+        ({"VALUES": "no/such/file.yaml"}, "there is no no/such/file.yaml"),
+        ({"KEEP": "maybe"}, "KEEP=maybe"),
+        ({"BUDGET_SCALE": "0"}, "BUDGET_SCALE=0"),
+        ({"ADMIN_SECRET": "no-key"}, "secret/key"),
+        ({"MAKEFLAGS": "-- EXECUTER=celery"}, "EXECUTER is not an option"),
+    ],
+)
+def test_bad_options_are_named(given: dict[str, str], told: str) -> None:
+    with pytest.raises(UsageError, match=told):
+        settings.load(given)
+
+
+def test_a_mistyped_option_is_corrected() -> None:
+    with pytest.raises(UsageError) as refused:
+        settings.load({"MAKEFLAGS": "w -- EXECUTER=celery"})
+    assert "did you mean EXECUTOR?" in refused.value.remedy
+
+
+def test_values_files_are_found(tmp_path: Path) -> None:
+    first, second = tmp_path / "a.yaml", tmp_path / "b.yaml"
+    first.touch()
+    second.touch()
+    assert (first, second) == settings.load({"VALUES": f"{first},{second}"}).VALUES
+
+
+def test_every_option_is_described() -> None:
+    assert all(option.description for option in settings.options())

@@ -1,0 +1,15 @@
+"""The real waiter, for tests that wait for one thing."""
+
+from __future__ import annotations
+
+import io
+
+from fixtures.progress import Progress
+from fixtures.wait import Budgets, Waiter
+
+NAMES = ("dag_run", "dag_visible", "metric")
+
+
+def waiter(seconds: float) -> Waiter:
+    """A silent waiter with the same budget for everything that the Airflow client waits for."""
+    return Waiter(Progress(io.StringIO()), Budgets(dict.fromkeys(NAMES, seconds)))
