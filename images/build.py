@@ -232,7 +232,7 @@ def site(cache: Cache, version: str) -> Path:
             # hashes are demanded of every package; python-nvd3 has no wheel, so one is built from its source
             [*uv.INSTALL, "--python-version", "3.11", "--target", directory / "site", "-r", requirements(version)],
             deadline=_SITE_DEADLINE,
-            env=uv.environment(),
+            env=uv.environment(cache.root),
             cancelled=cache.cancelled,
             remedy=uv.REMEDY,
         )

@@ -8,6 +8,7 @@ import platform
 import secrets
 import shutil
 import threading
+import time
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -18,6 +19,8 @@ from fixtures.errors import HarnessError
 from fixtures.locks import Cancelled, locked, try_lock
 
 KEY_LENGTH = 20
+_KEPT = 2
+_UNUSED_SECONDS = 86400.0
 
 
 class Reporter(Protocol):
@@ -84,6 +87,14 @@ class Cache:
             if lock is not None:
                 remove(partial)
                 lock.release()
+
+    def prune(self, name: str) -> None:
+        """Remove artifacts that made room for newer ones: neither among the last two in use, nor used for a day."""
+        places = [place for place in (self.root / "artifacts" / name).glob("*") if place.suffix == ""]
+        places.sort(key=lambda place: place.stat().st_mtime, reverse=True)
+        for place in places[_KEPT:]:
+            if time.time() - place.stat().st_mtime > _UNUSED_SECONDS:
+                remove(place)
 
     def _build(self, place: Path, build: Callable[[Path], None]) -> None:
         partial = place.with_name(f"{place.name}.partial-{secrets.token_hex(4)}")

@@ -31,6 +31,7 @@ _START_DEADLINE = 60.0
 _STOP_DEADLINE = 30.0
 _LONGEST_SOCKET_PATH = 107
 """Bytes that the kernel allows for the path of a Unix socket (unix(7), sun_path)."""
+_DEEPEST_SOCKET = "exec/containerd/containerd.sock.ttrpc"
 
 # What dockerd says when it does not start → what to do about it.
 _REMEDIES = {
@@ -164,7 +165,7 @@ def start_own(cache: Cache) -> Docker:
         )
     directory = cache.root / "docker"
     address = directory / "docker.sock"
-    if len(os.fsencode(address)) > _LONGEST_SOCKET_PATH - len("/containerd/containerd-debug.sock"):
+    if len(os.fsencode(directory / _DEEPEST_SOCKET)) > _LONGEST_SOCKET_PATH:
         raise UsageError(f"the path {directory} is too long for a Unix socket", "set XDG_CACHE_HOME to a shorter one")
     _require_packages(cache)
     with locks.locked(directory / "start.lock", cancelled=cache.cancelled):
@@ -294,6 +295,8 @@ def _stop(directory: Path) -> None:
     """Stop the engine below a directory, and remove what it or a killed one left behind."""
     for pid in _processes(directory):
         _end(pid)
+    for mounted in _mounts_below(directory):
+        process.run(["umount", "--lazy", mounted], deadline=_CALL_DEADLINE, check=False)
     for leftover in ("docker.sock", "dockerd.pid", "launched", "exec/containerd/containerd.pid"):
         with contextlib.suppress(FileNotFoundError):
             (directory / leftover).unlink()
@@ -314,6 +317,13 @@ def _processes(directory: Path) -> list[int]:
         if os.fsencode(directory) in command and pid not in found:
             found.append(pid)
     return found
+
+
+def _mounts_below(directory: Path) -> list[str]:
+    """Mount points below a directory, the innermost first (proc(5), mountinfo; its paths have octal escapes)."""
+    lines = Path("/proc/self/mountinfo").read_text().splitlines()
+    points = [line.split()[4].encode().decode("unicode_escape") for line in lines]
+    return sorted((point for point in points if point.startswith(f"{directory}/")), reverse=True)
 
 
 def _end(pid: int) -> None:

@@ -29,7 +29,7 @@ def toolchain(cache: Cache) -> Path:
         process.run(
             [*uv.INSTALL, "--no-deps", "--target", directory, "--requirement", TOOLCHAIN],
             deadline=_DOWNLOAD_DEADLINE,
-            env=uv.environment(),
+            env=uv.environment(cache.root),
             cancelled=cache.cancelled,
             remedy=uv.REMEDY,
         )

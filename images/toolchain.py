@@ -229,6 +229,7 @@ def built(cache: Cache, docker: Docker, airflow_versions: Sequence[str]) -> Tool
     stored = cache.path("node-store", node.store_key(plan)).exists()
     programs = build.build_all(cache, docker, plan.machine_only() if stored else plan)
     store = node.store(cache, docker, plan)
+    cache.prune("node-store")
     return Toolchain(
         kind=programs["kind"] / "kind",
         helm=programs["helm"] / "helm",

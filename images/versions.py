@@ -29,6 +29,7 @@ class Program(Strict):
         module: directory below images/go with go.mod, go.sum and sources, if any.
         version: version of the program.
         packages: import paths of the main packages.
+        requires: module that sources of the suite's own are built on; empty for none.
         link: variables that the linker sets.
         rename: name of an executable as Go chooses it → name that it gets.
     """
@@ -37,6 +38,7 @@ class Program(Strict):
     module: str
     version: str
     packages: tuple[str, ...]
+    requires: str = ""
     link: dict[str, str] = Field(default_factory=dict)
     rename: dict[str, str] = Field(default_factory=dict)
 
