@@ -1,6 +1,6 @@
 # The commands people type. Each is one call; what it does is in fixtures/.
 
-.PHONY: help conformance test bench lint clean clean-cache reproduce-lock
+.PHONY: help conformance test bench docs lint clean clean-cache reproduce-lock
 
 help:
 	@sh fixtures/run help
@@ -13,6 +13,9 @@ test:
 
 bench:
 	@sh fixtures/run bench
+
+docs:
+	@sh fixtures/run docs
 
 lint:
 	@sh fixtures/run lint

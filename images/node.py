@@ -85,7 +85,7 @@ def store(cache: Cache, docker: Docker, plan: Plan) -> Path:
                 *["--entrypoint", "/usr/local/bin/import-images", plan.tag("node-root"), "/images.tar"],
                 stdin="".join(f"{full_name(tag)} {full_name(published)}\n" for tag, published in tags.items()),
                 deadline=_STORE_DEADLINE,
-                on_line=lambda line: cache.reporter.waiting(f"node: {line}"),
+                on_line=lambda line: cache.reporter.waiting(f"node: {line.partition(' (')[0]}"),
                 cancelled=cache.cancelled,
             )
         finally:

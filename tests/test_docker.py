@@ -78,6 +78,7 @@ def machine(programs, monkeypatch):
     """A machine of root with the programs of an engine."""
     monkeypatch.setattr(docker.os, "geteuid", lambda: 0)
     program(programs, "iptables", "#!/bin/sh\n")
+    program(programs, "debootstrap", "#!/bin/sh\n")
     program(programs, "docker", "#!/bin/sh\n")
     program(programs, "dockerd", DOCKERD.format(python=sys.executable))
 
