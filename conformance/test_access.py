@@ -1,10 +1,8 @@
 """Access and credentials (README: Access Airflow UI)."""
 
-import requests
-
 from fixtures.catalogue import requirement
 from fixtures.observations import documented_login, webserver_ready
-from fixtures.session import Credentials, WrongCredentials
+from fixtures.session import Credentials, Unreachable, WrongCredentials
 from fixtures.subject import Subject
 
 
@@ -14,10 +12,15 @@ def test_port_forward_reaches_the_ui(subject: Subject) -> None:
     subject.see(webserver_ready)
     name, port = subject.webserver_service()
     with subject.cluster.port_forward(f"svc/{name}", port) as local:
-        health = requests.get(f"http://localhost:{local}{subject.path_prefix}/health", timeout=(5, 30))
-        login = requests.get(f"http://localhost:{local}{subject.path_prefix}/login/", timeout=(5, 30))
-    assert health.status_code == 200 and "scheduler" in health.json(), f"GET /health answered {health.status_code}"
-    assert login.status_code == 200 and "csrf_token" in login.text, f"GET /login/ answered {login.status_code}"
+        visitor = subject.airflow.anonymous(f"http://localhost:{local}{subject.path_prefix}")
+        try:
+            health, login = visitor.get("/health"), visitor.get("/login/")
+        except Unreachable as error:
+            raise AssertionError(
+                f"nobody answers behind svc/{name}: {error.cause}; compare its targetPort with the webserver's port"
+            ) from error
+    assert health.status == 200 and "scheduler" in health.json(), f"GET /health answered {health.status}"
+    assert login.status == 200 and "csrf_token" in login.text, f"GET /login/ answered {login.status}"
 
 
 @requirement("AF-UI-002")

@@ -39,7 +39,7 @@ def test_the_schema_is_that_of_the_image(subject: Subject) -> None:
 @requirement("AF-NS-001")
 def test_everything_lives_in_the_release_namespace(subject: Subject) -> None:
     """All objects of the release, and its task pods, MUST live in the release's namespace."""
-    strays = subject.cluster.strays()
+    strays = subject.strays()
     assert not strays, f"objects of release {subject.release} live outside {subject.namespace}: {', '.join(strays)}"
     namespace = subject.see(facts).seen["namespace"]
     assert namespace in (subject.namespace, None), (

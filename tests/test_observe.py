@@ -53,6 +53,18 @@ def test_blocking_goes_through_chains() -> None:
     assert blocked.value.by == "AF-1"
 
 
+def test_the_end_of_a_chain_may_accuse_its_beginning() -> None:
+    observer: Observer[str] = Observer("x", "test")
+
+    @observation(owner="AF-2")
+    def needs_broken(subject: str) -> None:
+        observer.see(broken)
+
+    asking.set("AF-1")
+    with pytest.raises(TargetFailed, match="it is down"):
+        observer.see(needs_broken)
+
+
 def test_a_failing_component_is_accused_in_its_own_row() -> None:
     @observation(owner="AF-1")
     def sees_scheduler_die(subject: str) -> None:

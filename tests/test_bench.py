@@ -1,0 +1,35 @@
+"""What `make bench` makes of reports."""
+
+from typing import Any
+
+from fixtures import bench
+
+
+def report(cluster: float, install: float, checks: float) -> dict[str, Any]:
+    """The part of a report that matters here."""
+    seconds = {"images": 1.0, "cluster": cluster, "install": install, "checks": checks}
+    return {
+        "phases": [{"name": name, "seconds": value} for name, value in seconds.items()],
+        "seconds": sum(seconds.values()) + 5,
+        "verdict": "conformant",
+        "environment": {"cores": "2", "memory": "24 GiB"},
+    }
+
+
+def test_spread() -> None:
+    assert bench.spread([3, 1, 2]) == (1, 2, 3)
+    assert bench.spread([1, 2]) == (1, 1.5, 2)
+
+
+def test_creation_to_verdict_is_its_three_phases_of_the_same_run() -> None:
+    rows = dict(bench.rows([report(10, 30, 20), report(20, 20, 30)]))
+    assert rows["cluster"] == (10, 15, 20)
+    assert rows["cluster creation to verdict"] == (60, 65, 70)
+    assert rows["whole run"] == (66, 71, 76)
+
+
+def test_a_phase_that_only_some_runs_had_counts_where_it_was() -> None:
+    interrupted = report(10, 30, 20)
+    interrupted["phases"].pop()
+    rows = dict(bench.rows([report(10, 30, 20), interrupted]))
+    assert rows["checks"] == (20, 20, 20)

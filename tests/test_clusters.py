@@ -1,0 +1,71 @@
+"""Clusters of the suite's own: nobody deletes one whose run is alive, everybody that of one that was killed."""
+
+from pathlib import Path
+
+import pytest
+
+from fixtures import clusters
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache directory of the test's own."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    return tmp_path
+
+
+def test_a_cluster_is_in_use_while_its_run_lives() -> None:
+    cluster, alive = clusters.register("airflow-conformance-1", own_engine=False)
+    assert cluster.in_use
+    assert clusters.orphans() == []
+    alive.release()
+    assert not cluster.in_use
+    assert clusters.orphans() == [cluster]
+
+
+def test_a_kept_cluster_is_no_orphan() -> None:
+    cluster, alive = clusters.register("airflow-conformance-1", own_engine=True)
+    cluster.keep()
+    alive.release()
+    assert clusters.orphans() == []
+    assert clusters.existing() == [cluster]
+    assert cluster.kept
+    assert cluster.own_engine
+
+
+def test_what_others_put_there_is_not_ours(cache: Path) -> None:
+    (cache / "airflow-conformance" / "clusters" / "kind").mkdir(parents=True)
+    assert clusters.existing() == []
+
+
+def test_a_name_is_given_once() -> None:
+    clusters.register("airflow-conformance-1", own_engine=False)
+    with pytest.raises(FileExistsError):
+        clusters.register("airflow-conformance-1", own_engine=False)
+
+
+def stub_kind(directory: Path) -> Path:
+    """A program that writes its command line down."""
+    program = directory / "kind"
+    program.write_text(f'#!/bin/sh\necho "$@" >> {directory}/calls\n')
+    program.chmod(0o755)
+    return program
+
+
+def test_deleting_takes_the_directory_and_the_context(tmp_path: Path) -> None:
+    cluster, alive = clusters.register("airflow-conformance-1", own_engine=False)
+    alive.release()
+    clusters.delete(cluster, stub_kind(tmp_path), {})
+    assert not cluster.directory.exists()
+    assert (tmp_path / "calls").read_text().splitlines() == [
+        f"delete cluster --name airflow-conformance-1 --kubeconfig {cluster.kubeconfig}"
+    ]
+
+
+def test_a_kept_cluster_leaves_the_users_kubeconfig_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "mine"))
+    cluster, alive = clusters.register("airflow-conformance-1", own_engine=False)
+    cluster.keep()
+    alive.release()
+    clusters.delete(cluster, stub_kind(tmp_path), {})
+    assert f"--kubeconfig {tmp_path / 'mine'}" in (tmp_path / "calls").read_text()

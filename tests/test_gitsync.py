@@ -1,0 +1,23 @@
+"""The interval that git-sync keeps, from the environment that the chart gives it."""
+
+import pytest
+
+from fixtures import gitsync
+from fixtures.errors import HarnessError
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("5s", 5), ("1m30s", 90), ("24h", 86400), ("500ms", 0.5), ("1.5s", 1.5)])
+def test_durations(text: str, seconds: float) -> None:
+    assert gitsync.duration(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "5", "s", "5 s", "five seconds", "5s!"])
+def test_what_is_no_duration(text: str) -> None:
+    with pytest.raises(HarnessError, match="no duration"):
+        gitsync.duration(text)
+
+
+def test_the_deprecated_wait_wins() -> None:
+    assert gitsync.effective_period({"GIT_SYNC_WAIT": "60", "GITSYNC_PERIOD": "5s"}) == 60
+    assert gitsync.effective_period({"GITSYNC_PERIOD": "5s"}) == 5
+    assert gitsync.effective_period({}) == 10
