@@ -18,6 +18,7 @@ def test_the_webserver_answers_through_its_service(subject: Subject) -> None:
     subject.see(webserver_ready)
     name, port = subject.webserver_service()
     assert subject.cluster.endpoints(name), f"Service {name} has no ready endpoint: its selector matches no ready pod"
+    subject.see(scheduler_ready)  # its pod is where the look from inside the cluster is taken
     for path, mark in (("/health", "metadatabase"), ("/login/", "csrf_token")):
         answer = subject.get_from_inside(f"http://{name}:{port}{subject.path_prefix}{path}")
         assert answer["status"] == 200, (
@@ -32,7 +33,7 @@ def test_the_scheduler_is_alive(subject: Subject) -> None:
     """The scheduler MUST be healthy, and its heartbeat MUST advance."""
     subject.see(scheduler_ready)
     beats = subject.see(scheduler_heartbeats)
-    assert beats.second > beats.first
+    assert beats.second > beats.first, f"the heartbeat stays at {beats.first}"
 
 
 @requirement("AF-CMP-003")
@@ -53,6 +54,7 @@ def test_postgresql_is_the_one_metadata_database(subject: Subject) -> None:
     """PostgreSQL MUST be the metadata database, the same one for every component."""
     databases = subject.see(metadata_databases)
     for database in databases:
+        assert "error" not in database.seen, f"the {database.component} cannot use it: {database.seen['error']}"
         assert database.seen["dialect"] == "postgresql", (
             f"the {database.component} keeps its metadata in {database.seen['dialect']}, not in PostgreSQL"
         )

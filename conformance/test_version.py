@@ -1,7 +1,7 @@
 """Version and naming (README: Version, Namespace)."""
 
 from fixtures.catalogue import requirement
-from fixtures.observations import facts, metadata_databases, scheduler_image
+from fixtures.observations import facts, metadata_databases, scheduler_image, webserver_ready
 from fixtures.subject import Subject
 
 
@@ -9,6 +9,7 @@ from fixtures.subject import Subject
 def test_every_component_runs_the_promised_version(subject: Subject) -> None:
     """Chart, images, webserver, scheduler and tasks MUST all be of the promised versions."""
     promised = subject.settings.AIRFLOW
+    subject.see(webserver_ready)
     for workload in subject.cluster.workloads():
         assert workload.labels.get("chart") == f"airflow-{subject.settings.CHART_VERSION}", (
             f"{workload.kind}/{workload.name} carries the label chart={workload.labels.get('chart')}, "
@@ -30,6 +31,9 @@ def test_the_schema_is_that_of_the_image(subject: Subject) -> None:
     """The metadata database MUST be at the schema head of the Airflow version that runs."""
     needed = subject.see(scheduler_image).heads
     for database in subject.see(metadata_databases):
+        assert "error" not in database.seen, (
+            f"the {database.component} cannot read its schema: {database.seen['error']}"
+        )
         assert database.seen["heads"] == needed, (
             f"the database of the {database.component} is at schema {database.seen['heads']}, "
             f"the image needs {needed}: run the migration Job (airflow db migrate) of that version"

@@ -107,7 +107,8 @@ class Docker:
             if others is None:
                 return
             try:
-                if not keep and not self.run("ps", "--quiet", check=False).stdout.strip():
+                running = self.run("ps", "--quiet", check=False)
+                if not keep and running.code == 0 and not running.stdout.strip():
                     _stop(self.own)
             finally:
                 others.release()
@@ -172,12 +173,16 @@ def start_own(cache: Cache) -> Docker:
         user = locks.try_lock(directory / "users.lock", shared=True)
         if user is None:
             raise HarnessError(f"somebody holds {directory / 'users.lock'} alone", "find out who with `fuser`")
+        started = False
         try:
             if not answers(address):
                 cache.reporter.step(f"starting a Docker engine of the suite's own (log: {directory / 'dockerd.log'})")
+                started = True
                 _start(directory, cache.cancelled)
             return _client(directory, user)
         except BaseException:
+            if started:
+                _stop(directory)
             user.release()
             raise
 

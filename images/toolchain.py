@@ -174,7 +174,11 @@ def pull(cache: Cache, docker: Docker, wanted: Sequence[Image]) -> Toolchain:
     versions = load()
     with ThreadPoolExecutor(3, "pull") as pool:
         names = [versions.kindest_node, *(image.published for image in wanted if image.role == "workload")]
-        _, *pulled = pool.map(lambda name: pull_image(cache, docker, name), names)
+        try:
+            _, *pulled = pool.map(lambda name: pull_image(cache, docker, name), names)
+        except BaseException:
+            cache.cancelled.set()  # the others would go on for as long as they take
+            raise
     return Toolchain(
         kind=find("kind", cache),
         helm=find("helm", cache),

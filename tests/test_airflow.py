@@ -161,7 +161,7 @@ class TestRealAirflow:
         assert "ValueError: conformance: this task fails on purpose" in message
 
     def test_expected_failure_is_no_failure(self, listed: Airflow, runs: dict[str, DagRun]) -> None:
-        assert listed.finish(runs["failing"], expect="failed").state == "failed"
+        assert listed.finish(runs["failing"], expect=("failed",)).state == "failed"
 
     def test_hello_world_runs_to_success(self, listed: Airflow, runs: dict[str, DagRun]) -> None:
         run = listed.finish(runs["hello"])
@@ -624,7 +624,7 @@ def test_failed_task_whose_log_is_gone(running: Stub) -> None:
 def test_expected_failure_that_would_be_tried_again(running: Stub) -> None:
     running.replace["GET /api/v1/dags/d/dagRuns/r/taskInstances"] = [tasks_reply(("a", "up_for_retry"))]
     with pytest.raises(TaskFailed, match="up_for_retry"):
-        running.client(10).finish(RUN, expect="failed")
+        running.client(10).finish(RUN, expect=("failed",))
 
 
 @pytest.mark.parametrize(("state", "expect"), [("success", "failed"), ("failed", "success")])
@@ -632,7 +632,7 @@ def test_run_that_ended_the_other_way(running: Stub, state: str, expect: str) ->
     running.replace["GET /api/v1/dags/d/dagRuns/r"] = [run_reply(state)]
     running.replace["GET /api/v1/dags/d/dagRuns/r/taskInstances"] = [tasks_reply(("a", "success"))]
     with pytest.raises(TargetFailed, match=f"ended in state {state}, expected {expect}; tasks: a success"):
-        running.client(10).finish(RUN, expect=expect)
+        running.client(10).finish(RUN, expect=(expect,))
 
 
 def test_stuck_run_names_the_full_pool(running: Stub) -> None:

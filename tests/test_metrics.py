@@ -128,4 +128,4 @@ def one_of_each(real_airflow: RealAirflow) -> None:
     dag_ids = {"success": "conformance_revision", "failed": "conformance_failing"}
     for state, dag_id in dag_ids.items():
         run = next(iter(airflow.runs(dag_id, state)), None) or airflow.trigger(dag_id)
-        airflow.finish(run, expect=state)
+        airflow.finish(run, expect=(state,))

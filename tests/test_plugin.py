@@ -51,7 +51,8 @@ def stub(context, executor):
     ledger = Ledger()
     ledger.record("a thing", lambda: Path("settled").touch())
     return SimpleNamespace(
-        executor=executor, notes={}, ledger=ledger, waiter=context.waiter, observer=SimpleNamespace(waits={}),
+        executor=executor, notes={}, ledger=ledger, waiter=context.waiter,
+        observer=SimpleNamespace(waits={}, gate=None, stop=lambda seconds: True),
         describe=lambda: report.Subject(
             executor=executor, namespace="n", release="r", chart="c", airflow="a", kubernetes="k"
         ),

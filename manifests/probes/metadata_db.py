@@ -22,18 +22,20 @@ url = (
     or config.get("database", "sql_alchemy_conn", fallback="")
 )
 engine = sqlalchemy.create_engine(url, poolclass=sqlalchemy.pool.NullPool)
-with engine.connect() as database:
+found = {"dialect": engine.dialect.name, "host": engine.url.host, "database": engine.url.database}
+try:
+    with engine.connect() as database:
 
-    def rows(statement, **values):
-        return [list(row) for row in database.execute(sqlalchemy.text(statement), values)]
+        def rows(statement, **values):
+            return [list(row) for row in database.execute(sqlalchemy.text(statement), values)]
 
-    found = {"dialect": engine.dialect.name, "host": engine.url.host, "database": engine.url.database}
-    if engine.dialect.name == "postgresql":
-        server = rows("select host(inet_server_addr()), inet_server_port(), pg_postmaster_start_time()::text")
-        found["server"] = server[0]
-    found["heads"] = [head for (head,) in rows("select version_num from alembic_version")]
-    found["run"] = [state for (state,) in rows("select state from dag_run where run_id = :id", id=run_id)]
-    found["connections"] = {
-        id: rows("select is_encrypted, password from connection where conn_id = :id", id=id) for id in connection_ids
-    }
+        if engine.dialect.name == "postgresql":
+            server = rows("select host(inet_server_addr()), inet_server_port(), pg_postmaster_start_time()::text")
+            found["server"] = server[0]
+        found["heads"] = [head for (head,) in rows("select version_num from alembic_version")]
+        found["run"] = [state for (state,) in rows("select state from dag_run where run_id = :id", id=run_id)]
+        stored = "select is_encrypted, password is not null and password <> '' from connection where conn_id = :id"
+        found["connections"] = {id: rows(stored, id=id) for id in connection_ids}
+except sqlalchemy.exc.SQLAlchemyError as error:
+    found["error"] = str(error).splitlines()[0]
 print(json.dumps(found))
