@@ -1,13 +1,14 @@
 """Programs are started, fed, bounded and ended, with all their children."""
 
 import os
+import signal
 import threading
 from pathlib import Path
 
 import pytest
 
 from fixtures.errors import HarnessError
-from fixtures.process import CommandFailed, CommandTimedOut, run, start, stop, stop_all
+from fixtures.process import CommandFailed, CommandTimedOut, attached, run, start, stop, stop_all
 
 
 def test_both_streams_are_read() -> None:
@@ -60,6 +61,18 @@ def test_lines_arrive_as_they_are_written() -> None:
 def test_variables_are_added_to_the_environment() -> None:
     result = run(["sh", "-c", 'echo "$ADDED $HOME"'], deadline=10, env={"ADDED": "yes"})
     assert result.stdout == f"yes {os.environ['HOME']}\n"
+
+
+def test_an_attached_program_shares_the_terminal(capfd: pytest.CaptureFixture[str]) -> None:
+    assert attached(["sh", "-c", "echo here; exit 3"]) == 3
+    assert capfd.readouterr().out == "here\n"
+
+
+def test_an_interrupted_attached_program_cleans_up_first(tmp_path: Path) -> None:
+    threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGTERM)).start()
+    with pytest.raises(KeyboardInterrupt):
+        attached(["sh", "-c", f"trap 'touch {tmp_path}/cleaned; exit 0' TERM; sleep 60 & wait"])
+    assert (tmp_path / "cleaned").exists()
 
 
 def test_stop_all_ends_what_was_forgotten() -> None:
