@@ -13,6 +13,7 @@ from fixtures.chart import Chart
 from fixtures.errors import HarnessError
 from fixtures.helm import Helm
 from fixtures.settings import Executor
+from fixtures.subject import OWN
 from fixtures.values import merge
 
 TOOLS = "airflow-conformance/tools:1"
@@ -148,7 +149,8 @@ def test_the_documented_services_are_there(executor: Executor) -> None:
     for name in ports:
         selector = named(objects, "Service", name)["spec"]["selector"]
         template = named(objects, "Deployment", name)["spec"]["template"]
-        assert selector == template["metadata"]["labels"] == {"app": name}
+        assert selector == {"app": name}
+        assert template["metadata"]["labels"] == {"app": name, **OWN}, "the suite writes only into pods of its own"
         assert template["spec"]["containers"][0]["name"] == name
 
 

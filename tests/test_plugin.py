@@ -53,7 +53,7 @@ def stub(context, executor):
     return SimpleNamespace(
         executor=executor, notes={}, ledger=ledger, waiter=context.waiter,
         observer=SimpleNamespace(waits={}, gate=None, stop=lambda seconds: True),
-        describe=lambda: report.Subject(
+        describe=lambda: DESCRIBE or report.Subject(
             executor=executor, namespace="n", release="r", chart="c", airflow="a", kubernetes="k"
         ),
     )
@@ -103,9 +103,17 @@ class Suite:
         (directory / "pytest.ini").write_text("[pytest]\naddopts = -p no:pytest-kind\n")
 
     def start(
-        self, *, first: str = "pass", bring_up: str = "pass", checks: str = CHECKS, **options: str
+        self,
+        *,
+        first: str = "pass",
+        bring_up: str = "pass",
+        describe: str = "None",
+        checks: str = CHECKS,
+        **options: str,
     ) -> subprocess.Popen[str]:
-        (self.directory / "conftest.py").write_text(CONFTEST.replace("BRING_UP", bring_up))
+        (self.directory / "conftest.py").write_text(
+            CONFTEST.replace("BRING_UP", bring_up).replace("DESCRIBE", describe)
+        )
         (self.directory / "conformance" / "test_checks.py").write_text(checks.replace("FIRST", first))
         environment = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MFLAGS")}
         return subprocess.Popen(
@@ -174,6 +182,35 @@ def test_a_failure_keeps_reason_remedy_and_evidence(suite: Suite) -> None:
     kept = [suite.directory / "results" / "latest" / evidence["path"] for evidence in check["evidence"]]
     assert len(kept) == 2
     assert all(path.exists() for path in kept)
+
+
+def test_a_fault_that_no_row_is_accused_of_is_told_by_the_row_that_met_it(suite: Suite) -> None:
+    code, _, report = suite.run(first="raise TargetFailed('no metrics', component='statsd')")
+    assert outcomes(report)["AF-A-001", "kubernetes"] == "fail"
+    assert code == 1
+
+
+def test_nothing_keeps_the_report_and_the_cleanup(suite: Suite) -> None:
+    code, output, report = suite.run(describe="[][0]")
+    assert code == 0, output
+    assert (suite.directory / "finished").exists()
+    assert report["subjects"] == []
+    assert any("describing the deployment failed: IndexError" in warning for warning in report["warnings"])
+
+
+def test_a_defect_while_bringing_up_is_told(suite: Suite) -> None:
+    code, output, report = suite.run(bring_up="raise KeyError('defect')")
+    assert code == 11
+    assert "KeyError: 'defect'" in output
+    assert "the suite broke" in report["reason"]
+    assert (suite.directory / "finished").exists()
+
+
+def test_an_id_of_another_executor_is_refused_before_anything_is_touched(suite: Suite) -> None:
+    code, output, _ = suite.run(ID="AF-A-003", EXECUTOR="kubernetes")
+    assert code == 2
+    assert "applies to none of kubernetes" in output
+    assert not (suite.directory / "results").exists()
 
 
 def test_a_requirement_without_a_check_is_not_run(suite: Suite) -> None:
