@@ -1,7 +1,7 @@
 """Version and naming (README: Version, Namespace)."""
 
 from fixtures.catalogue import requirement
-from fixtures.observations import facts, metadata_databases, scheduler_image, webserver_ready
+from fixtures.observations import facts, metadata_databases, scheduler_image, scheduler_ready, webserver_ready
 from fixtures.subject import Subject
 
 
@@ -10,11 +10,19 @@ def test_every_component_runs_the_promised_version(subject: Subject) -> None:
     """Chart, images, webserver, scheduler and tasks MUST all be of the promised versions."""
     promised = subject.settings.AIRFLOW
     subject.see(webserver_ready)
+    subject.see(scheduler_ready)
     for workload in subject.cluster.workloads():
         assert workload.labels.get("chart") == f"airflow-{subject.settings.CHART_VERSION}", (
             f"{workload.kind}/{workload.name} carries the label chart={workload.labels.get('chart')}, "
             f"promised is airflow-{subject.settings.CHART_VERSION}"
         )
+    scheduler = subject.pod("scheduler").container("scheduler").image
+    for pod in subject.cluster.pods(tier="airflow", release=subject.release):
+        for container in [*pod.containers.values(), *pod.init_containers.values()]:
+            same_repository = container.image.rpartition(":")[0] == scheduler.rpartition(":")[0]
+            assert container.image == scheduler or not same_repository, (
+                f"{container.name} of {pod.name} runs {container.image}, the scheduler {scheduler}"
+            )
     seen = {
         "the webserver (GET /api/v1/version)": subject.airflow.version(),
         "the scheduler's image": subject.see(scheduler_image).airflow,

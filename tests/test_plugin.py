@@ -42,6 +42,9 @@ class StubProvider:
         BRING_UP
         return [stub(self.context, executor) for executor in self.context.settings.executors]
 
+    def logs(self):
+        return {"node.log": "what the node wrote"}
+
     def finish(self):
         Path("finished").touch()
         return []
@@ -179,6 +182,7 @@ def test_a_failure_keeps_reason_remedy_and_evidence(suite: Suite) -> None:
     _, _, report = suite.run(first="raise TargetFailed('it is down', 'start it')", EXECUTOR="kubernetes")
     check = next(check for check in report["checks"] if check["id"] == "AF-A-001")
     assert (check["reason"], check["remedy"]) == ("it is down", "start it")
+    assert (suite.directory / "results" / "latest" / "logs" / "node.log").exists()
     kept = [suite.directory / "results" / "latest" / evidence["path"] for evidence in check["evidence"]]
     assert len(kept) == 2
     assert all(path.exists() for path in kept)
