@@ -607,6 +607,24 @@ class TestInside:
         kubectl("echo 'command terminated with exit code 1' >&2; exit 1")
         assert cluster.inside(self.POD, "scheduler").run("test -e /nothing").rc == 1
 
+    def test_output_that_got_lost_is_asked_for_again(self, cluster: Cluster, kubectl: Script, tmp_path: Path) -> None:
+        mark = tmp_path / "asked"
+        kubectl(f'[ -e {mark} ] || {{ touch {mark}; exit 0; }}; while [ "$1" != -- ]; do shift; done; shift; exec "$@"')
+        assert cluster.inside(self.POD, "scheduler").check_output("echo here") == "here"
+
+    def test_output_that_is_always_lost_is_no_answer(self, cluster: Cluster, kubectl: Script) -> None:
+        kubectl("exit 0")
+        with pytest.raises(CannotSee, match="was lost"):
+            cluster.inside(self.POD, "scheduler").run("echo here")
+
+    def test_a_command_may_print_nothing_or_exit(self, cluster: Cluster, kubectl: Script) -> None:
+        kubectl(
+            'while [ "$1" != -- ]; do shift; done; shift; "$@" || { echo "command terminated with exit code $?" >&2; exit 3; }'
+        )
+        host = cluster.inside(self.POD, "scheduler")
+        assert host.run("true").stdout == ""
+        assert host.run("exit 3").rc == 3
+
     def test_a_container_that_cannot_be_reached_is_no_answer(self, cluster: Cluster, kubectl: Script) -> None:
         kubectl("echo 'Error from server (NotFound): pods not found' >&2; exit 1")
         with pytest.raises(CannotSee, match="cannot be entered"):
