@@ -30,7 +30,7 @@ def test_dags_come_from_the_declared_revision(subject: Subject) -> None:
     configured = subject.config.get("core", "dags_folder").rstrip("/")
     folder = subject.declared_dags_folder()
     assert configured == folder, f"[core] dags_folder is {configured}, with dags.gitSync it must be {folder}"
-    folder, fileloc = subject.declared_dags_folder(), subject.see(hello).fileloc
+    fileloc = subject.see(hello).fileloc
     assert fileloc.startswith(f"{folder}/"), f"hello_world.py is loaded from {fileloc}, promised is {folder}"
 
 

@@ -15,24 +15,7 @@ import pytest
 from fixtures.errors import HarnessError
 from fixtures.locks import Cancelled, locked, try_lock
 from fixtures.paths import ROOT
-from images.cache import Cache, key_of
-
-
-class Said:
-    """A reporter that remembers."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def step(self, text: str) -> None:
-        self.lines.append(text)
-
-    waiting = step
-
-
-@pytest.fixture
-def cache(tmp_path):
-    return Cache(tmp_path / "cache", Said())
+from images.cache import key_of
 
 
 def test_an_artifact_is_built_once(cache):

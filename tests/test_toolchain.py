@@ -13,28 +13,11 @@ import yaml
 from fixtures.errors import HarnessError, UsageError
 from images import base, build, docker, golang, node, toolchain
 from images.build import Plan
-from images.cache import Cache
 from images.docker import Docker
 from images.versions import airflow_cut_off, load
+from tests.caching import Said
 
 PUBLISHED = ["apache/airflow:2.9.0", "redis:7.2-bookworm", "registry.k8s.io/git-sync/git-sync:v4.1.0"]
-
-
-class Said:
-    """A reporter that remembers."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def step(self, text: str) -> None:
-        self.lines.append(text)
-
-    waiting = step
-
-
-@pytest.fixture
-def cache(tmp_path):
-    return Cache(tmp_path / "cache", Said())
 
 
 @pytest.fixture
