@@ -126,3 +126,30 @@ def test_a_closed_gate_blocks() -> None:
     with pytest.raises(Blocked) as blocked:
         observer.see(Observation("look", "AF-2", lambda subject: None))
     assert blocked.value.by == "AF-1"
+
+
+def test_what_disturbs_is_made_in_the_order_in_which_it_was_started() -> None:
+    observer: Observer[str] = Observer("x", "test")
+    began, go = [], threading.Event()
+
+    def disturbing(name: str) -> Observation[str, None]:
+        def look(subject: str) -> None:
+            began.append(name)
+            assert go.wait(10)
+
+        return Observation(name, "AF-1", look, alone=True)
+
+    started = [observer.start(disturbing(name)) for name in ("first", "second", "third")]
+    other = observer.start(Observation("other", "AF-1", lambda subject: began.append("other")))
+    other.result(10)
+    assert [name for name in began if name != "other"] in ([], ["first"])
+    go.set()
+    for future in started:
+        future.result(10)
+    assert [name for name in began if name != "other"] == ["first", "second", "third"]
+
+
+def test_a_failed_disturbance_does_not_hold_up_the_next() -> None:
+    observer: Observer[str] = Observer("x", "test")
+    observer.start(Observation("failing", "AF-1", broken.look, alone=True))
+    assert observer.see(Observation("next", "AF-1", lambda subject: "seen", alone=True)) == "seen"

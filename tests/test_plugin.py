@@ -112,11 +112,13 @@ class Suite:
         bring_up: str = "pass",
         describe: str = "None",
         checks: str = CHECKS,
+        requirements: str = REQUIREMENTS,
         **options: str,
     ) -> subprocess.Popen[str]:
         (self.directory / "conftest.py").write_text(
             CONFTEST.replace("BRING_UP", bring_up).replace("DESCRIBE", describe)
         )
+        (self.directory / "requirements.yaml").write_text(requirements)
         (self.directory / "conformance" / "test_checks.py").write_text(checks.replace("FIRST", first))
         environment = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MFLAGS")}
         return subprocess.Popen(
@@ -281,3 +283,41 @@ def test_an_interrupted_run_cleans_up_and_reports(suite: Suite, number: signal.S
     assert (suite.directory / "finished").exists()
     assert outcomes(report)["AF-A-001", "celery"] == "not_run"
     assert "interrupted" in report["reason"]
+
+
+DISTURBING = REQUIREMENTS.replace("{id: AF-A-001}", "{id: AF-A-001, disruptive: true}")
+NOTE_ORDER = CHECKS.replace(
+    "(subject):",
+    "(subject, request):\n    with open('order', 'a') as file: print(request.function.__name__, file=file)",
+)
+
+
+def test_what_disturbs_runs_last(suite: Suite) -> None:
+    code, _, _ = suite.run(requirements=DISTURBING, checks=NOTE_ORDER, EXECUTOR="celery")
+    assert code == 0
+    assert (suite.directory / "order").read_text().split() == ["test_second", "test_first"]
+
+
+EXISTING = {"PROVIDER": "existing", "CONTEXT": "staging", "EXECUTOR": "celery"}
+
+
+def test_an_existing_deployment_is_not_disturbed(suite: Suite) -> None:
+    code, output, report = suite.run(requirements=DISTURBING, first="raise AssertionError", **EXISTING)
+    assert code == 0
+    assert outcomes(report) == {("AF-A-002", "celery"): "pass", ("AF-A-003", "celery"): "pass"}
+    told = "not judged without DISRUPTIVE=1, because it disturbs the deployment: AF-A-001"
+    assert told in " ".join(output.split())
+    assert report["warnings"] == [told]
+
+
+def test_an_existing_deployment_is_disturbed_by_the_callers_word(suite: Suite) -> None:
+    code, _, report = suite.run(requirements=DISTURBING, DISRUPTIVE="1", **EXISTING)
+    assert code == 0
+    assert outcomes(report)["AF-A-001", "celery"] == "pass"
+
+
+def test_naming_a_disruptive_check_is_not_yet_allowing_it(suite: Suite) -> None:
+    code, output, report = suite.run(requirements=DISTURBING, ID="AF-A-001", **EXISTING)
+    assert code == 12
+    assert "AF-A-001 would disturb the deployment in context staging" in output
+    assert not report
