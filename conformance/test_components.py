@@ -2,11 +2,21 @@
 
 from fixtures.catalogue import requirement
 from fixtures.observations import (
+    LOGS_GONE,
+    airflow_access,
     facts,
+    hello,
     metadata_databases,
     scheduler_heartbeats,
     scheduler_ready,
     webserver_ready,
+)
+from fixtures.observations.architecture import (
+    TRIGGER_MARK,
+    brokers,
+    component_health,
+    deferred,
+    stored_states,
 )
 from fixtures.settings import Executor
 from fixtures.subject import Subject
@@ -68,3 +78,66 @@ def test_postgresql_is_the_one_metadata_database(subject: Subject) -> None:
     task = (seen["metadata_host"], seen["metadata_database"])
     scheduler = next(d.seen for d in databases if d.component == "scheduler")
     assert task == (scheduler["host"], scheduler["database"]), f"a task uses another metadata database: {task}"
+
+
+@requirement("AF-CMP-005")
+def test_redis_is_the_one_broker(subject: Subject) -> None:
+    """Redis MUST be the Celery broker, the same writable one for every component, with the workers behind it."""
+    found = subject.see(brokers)
+    for component, seen in found.seen.items():
+        where = f"the {component}'s broker, {seen['address']}/{seen['database']},"
+        assert seen["scheme"] in ("redis", "rediss", "sentinel"), f"{where} is no Redis but {seen['scheme'] or 'none'}"
+        assert seen.get("role", "master") == "master", f"{where} is a {seen['role']}: it takes no tasks"
+        assert "error" not in seen, f"the {component} cannot use its broker, {seen['address']}: {seen['error']}"
+        assert seen["writable"], f"{where} does not keep what is written to it"
+    servers = {component: (seen["server"], seen["database"]) for component, seen in found.seen.items()}
+    addresses = {component: f"{seen['address']}/{seen['database']}" for component, seen in found.seen.items()}
+    assert len(set(servers.values())) == 1, f"components use different brokers: {addresses}"
+    if found.workers is not None:
+        queue = found.seen["scheduler"]["queue"]
+        assert not found.missing, f"ready workers that do not answer on the broker: {found.missing}"
+        assert any(queue in queues for queues in found.workers.values()), (
+            f"tasks go to the queue {queue} ([operators] default_queue), the workers consume {found.workers}"
+        )
+
+
+@requirement("AF-CMP-006")
+def test_health_knows_every_component(subject: Subject) -> None:
+    """`/health` MUST call the metadata database, the scheduler, and every other declared component healthy."""
+    subject.see(webserver_ready)
+    health = subject.see(component_health)
+    assert health.metadatabase.status == "healthy", f"/health calls the metadata database {health.metadatabase.status}"
+    assert health.scheduler.status == "healthy", f"/health calls the scheduler {health.scheduler.status}"
+
+
+@requirement("AF-CMP-007")
+def test_a_deferred_task_comes_back(subject: Subject) -> None:
+    """A task deferred to a trigger from the DAG folder SHOULD finish, its log readable while it is deferred."""
+    run = subject.see(deferred)
+    assert run.finished.tasks["deferring"].state == "success"
+    assert TRIGGER_MARK in run.log, (
+        f"the log of the deferred task was not readable: can the webserver reach the triggerer's port 8794?\n"
+        f"{run.log[-2000:]}"
+    )
+
+
+@requirement("AF-ARC-001")
+def test_a_run_goes_all_the_way(subject: Subject) -> None:
+    """A run made through the webserver MUST be executed by a worker, be kept in PostgreSQL, and leave its log."""
+    subject.see(airflow_access)
+    found = subject.see(facts)
+    pods = [pod.name for pod in subject.executing_pods(found.finished) if pod.is_host(found.task.hostname)]
+    assert pods, f"the task ran on {found.task.hostname or 'no host'}, which is no worker"
+    states = subject.see(stored_states)
+    assert states == ["success"], (
+        f"the API says run {found.finished.run.run_id} is a success, the metadata database says {states or 'nothing'}"
+    )
+    if subject.executor is Executor.CELERY:
+        broker = subject.see(brokers)
+        consumed = {queue for queues in (broker.workers or {}).values() for queue in queues}
+        assert broker.workers is None or found.task.queue in consumed, (
+            f"the task went to the queue {found.task.queue}, the workers behind Redis consume {sorted(consumed)}"
+        )
+    log = subject.see(hello).log
+    if LOGS_GONE not in log:  # a lost log is the finding of AF-LOG-001
+        assert "hello_task" in log, f"the log is not that of the task:\n{log[-2000:]}"

@@ -2,18 +2,23 @@
 
 from fixtures import gitsync
 from fixtures.catalogue import requirement
+from fixtures.errors import Unsupported
+from fixtures.kube import NotFound
 from fixtures.observations import (
     LOGS_GONE,
     added_listed,
     committed,
     deletion,
+    facts_triggered,
     first_checkout,
     hello,
     repository,
     revision_run,
     scheduler_followed,
     scheduler_ready,
+    webserver_ready,
 )
+from fixtures.observations.architecture import everyone_followed, git_credentials, syncing
 from fixtures.subject import Subject
 
 
@@ -78,3 +83,41 @@ def test_task_pods_clone_the_latest_commit(subject: Subject) -> None:
         assert "git-sync-init" in pod.init_containers, f"task pod {pod.name} has no init container git-sync-init"
     if LOGS_GONE not in log:
         assert subject.see(committed).token in log, "the task pod ran code of an older commit"
+
+
+@requirement("AF-GIT-005")
+def test_the_webserver_needs_no_checkout(subject: Subject) -> None:
+    """The webserver MUST show DAGs and their code without a checkout of its own."""
+    subject.see(scheduler_ready)
+    subject.require_git_sync()
+    pod = subject.see(webserver_ready)
+    dag_id = subject.see(facts_triggered).dag_id
+    assert dag_id in subject.airflow.source(dag_id), f"the webserver does not show the code of {dag_id}"
+    if "git-sync" in pod.containers:
+        subject.note("AF-GIT-005", f"{pod.name} has git-sync, which a webserver of Airflow 2 has no use for")
+
+
+@requirement("AF-GIT-006")
+def test_git_credentials_have_all_keys(subject: Subject) -> None:
+    """Declared credentials of git-sync SHOULD be a Secret with the names of git-sync 3 and of git-sync 4."""
+    name = git_credentials(subject)
+    if not name:
+        raise Unsupported("this deployment declares no credentials: dags.gitSync.credentialsSecret is not set")
+    try:
+        keys = {key for key, value in subject.cluster.secret(name).items() if value}
+    except NotFound:
+        raise AssertionError(f"dags.gitSync.credentialsSecret names the Secret {name}, which does not exist") from None
+    missing = {"GIT_SYNC_USERNAME", "GIT_SYNC_PASSWORD", "GITSYNC_USERNAME", "GITSYNC_PASSWORD"} - keys
+    assert not missing, f"Secret {name} lacks {sorted(missing)}: pods with git-sync cannot start without them"
+
+
+@requirement("AF-GIT-007")
+def test_every_checkout_follows(subject: Subject) -> None:
+    """Every pod with git-sync MUST be at the declared revision, and none may fail to synchronise while it is ready."""
+    subject.see(scheduler_ready)
+    subject.require_git_sync()
+    subject.see(syncing)
+    followed = subject.see(everyone_followed)
+    assert subject.parser in followed or subject.value("dags.persistence.enabled", False), (
+        f"the {subject.parser}, which parses, has no git-sync; components that have it: {sorted(followed)}"
+    )

@@ -17,7 +17,7 @@ def revision() -> str:
 
 with DAG(
     "conformance_revision",
-    description="Tells its revision",
+    description=f"Tells its revision: {REVISION}",
     doc_md=__doc__,
     schedule=None,
     start_date=pendulum.datetime(2024, 1, 1, tz="UTC"),

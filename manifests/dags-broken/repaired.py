@@ -1,0 +1,1 @@
+# A dag file of airflow that imports again, and brings no DAG.

@@ -1,0 +1,64 @@
+"""Prints as JSON which Celery broker this container uses, whether it can be written, and which workers are behind it.
+
+Arguments: how many workers to wait for (0: none are asked), seconds to wait for them.
+Imports no Airflow, which would take seconds, unless the address is hidden in a command or a secrets backend.
+"""
+
+import configparser
+import json
+import os
+import pathlib
+import sys
+import uuid
+from urllib.parse import urlsplit
+
+import celery
+import kombu
+import redis
+
+workers, seconds = int(sys.argv[1]), float(sys.argv[2])
+config = configparser.ConfigParser(interpolation=None, strict=False)
+config.read(pathlib.Path(os.environ.get("AIRFLOW_HOME", "/opt/airflow"), "airflow.cfg"))
+
+
+def option(section, key, default=""):
+    variable = f"AIRFLOW__{section.upper()}__{key.upper()}"
+    return os.environ.get(variable) or config.get(section, key, fallback=default)
+
+
+url = option("celery", "broker_url")
+if not url:
+    from airflow.configuration import conf
+
+    url = conf.get("celery", "broker_url")
+transport = {}
+if prefix := option("celery_broker_transport_options", "global_keyprefix"):
+    transport["global_keyprefix"] = prefix
+parts = urlsplit(url)
+found = {
+    "scheme": parts.scheme,
+    "address": f"{parts.hostname}:{parts.port or 6379}",
+    "database": parts.path.lstrip("/") or "0",
+    "queue": option("operators", "default_queue", "default"),
+    "remote_control": option("celery", "worker_enable_remote_control", "true").lower() == "true",
+}
+try:
+    if parts.scheme in ("redis", "rediss", "sentinel"):
+        client = kombu.Connection(url, transport_options=transport, connect_timeout=10).default_channel.client
+        found["server"] = client.info("server")["run_id"]
+        found["role"] = client.info("replication")["role"]
+        key = f"airflow-conformance-{uuid.uuid4().hex}"
+        try:
+            client.set(key, "1", ex=60)
+            found["writable"] = client.get(key) == b"1"
+            client.delete(key)
+        except redis.exceptions.NoPermissionError:
+            found["writable"] = True  # this user may touch Celery's own keys only
+    if workers and found["remote_control"]:
+        app = celery.Celery(broker=url)
+        app.conf.broker_transport_options = transport
+        answers = app.control.inspect(timeout=seconds, limit=workers).active_queues() or {}
+        found["workers"] = {name: [queue["name"] for queue in queues] for name, queues in answers.items()}
+except (redis.exceptions.RedisError, kombu.exceptions.KombuError, OSError, ValueError) as error:
+    found["error"] = f"{type(error).__name__}: {error}".replace(url, "the broker's address").splitlines()[0]
+print(json.dumps(found))
