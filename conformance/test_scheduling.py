@@ -58,7 +58,7 @@ def test_the_scheduler_is_declared_sanely(subject: Subject) -> None:
     allowed = float(subject.option("scheduler", "task_queued_timeout", "600"))
     assert allowed > max(longest, ENOUGH_SECONDS), (
         f"[scheduler] task_queued_timeout={allowed:g} s; a task of this run took {longest:.1f} s to start, and one "
-        f"that waits for an image or a slot takes longer: such tasks fail without a log; set more than {ENOUGH_SECONDS} s"
+        f"that waits for an image or a slot takes longer: such tasks fail without a log; set over {ENOUGH_SECONDS} s"
     )
     runs = subject.option("scheduler", "num_runs", "-1")
     assert runs in ("-1", "0"), f"[scheduler] num_runs={runs}: the scheduler ends after so many rounds; set -1"
