@@ -1,9 +1,21 @@
 """The README's example DAG, and logs (README: Creating DAGs, Monitoring)."""
 
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
+from fixtures import groomer, mail
 from fixtures.catalogue import requirement
+from fixtures.errors import Blocked, Unsupported
 from fixtures.observations import LOGS_GONE, hello, listed
+from fixtures.observations.examples import (
+    daily_report,
+    etl_again,
+    etl_refused,
+    log_keeper,
+    planted_log,
+    retried,
+    scheduled_runs,
+)
 from fixtures.settings import Executor
 from fixtures.subject import Subject
 
@@ -34,6 +46,51 @@ def test_the_example_dag_says_hello(subject: Subject) -> None:
         assert "Hello from Airflow!" in run.log, f"the task's output is not in its log:\n{run.log[-2000:]}"
 
 
+@requirement("AF-EXM-003")
+def test_the_example_dag_runs_daily_without_the_past(subject: Subject) -> None:
+    """hello_world_dag MUST be due daily at midnight, and unpausing it MUST run the latest day at most."""
+    finished, new = subject.see(hello).finished, subject.see(scheduled_runs)
+    dag = subject.airflow.dag("hello_world_dag")
+    assert dag is not None and dag.timetable == "At 00:00", f"it is due {dag and dag.timetable!r}, promised is At 00:00"
+    zone = subject.option("core", "default_timezone", "utc")
+    if dag.next_run and zone != "system":
+        due = dag.next_run.astimezone(ZoneInfo(zone if zone != "utc" else "UTC"))
+        assert (due.hour, due.minute) == (0, 0), f"its next run is at {due}, promised is midnight"
+    days = [run.interval_end for run in new if run.interval_end]
+    old = [day for day in days if finished.run.start and day < finished.run.start - timedelta(days=1)]
+    assert not old, f"catchup: unpausing made {len(new)} scheduled runs, for days up to {min(old)}"
+    assert len(days) == len(set(days)), f"a day has more than one scheduled run: {days}"
+
+
+@requirement("AF-EXM-004")
+def test_a_failed_try_is_repeated(subject: Subject) -> None:
+    """A task that has a retry MUST be tried again after it failed, and count as successful when that succeeds."""
+    run = subject.see(retried)
+    task = run.finished.tasks["recover"]
+    assert (task.state, task.try_number) == ("success", 2), (
+        f"the task failed its first try on purpose; it is {task.state} at try {task.try_number}, "
+        f"right is success at try 2\n{run.first_log[-1500:]}"
+    )
+    if LOGS_GONE not in run.first_log:
+        assert "the first try fails on purpose" in run.first_log, f"the log of try 1 lost it:\n{run.first_log[-1500:]}"
+
+
+@requirement("AF-EXM-005")
+def test_the_example_arguments_are_obeyed(subject: Subject) -> None:
+    """Tasks with the README's arguments MUST depend on no past run, and send no mail about a failure or a retry."""
+    listed(subject, "hello_world_dag", "hello_world.py")
+    for task in subject.airflow.tasks_of("hello_world_dag"):
+        assert not task.depends_on_past, f"{task.task_id} has depends_on_past on"
+    runs = [subject.see(retried).finished.run, subject.see(etl_refused).run]
+    try:
+        sent = [found.subject for run in runs for found in mail.mailbox(subject).about(run.run_id)]
+    except (Blocked, Unsupported) as unseen:
+        subject.note("AF-EXM-005", f"mails were not looked at: {unseen.cause}")
+        return
+    assert not sent, f"email_on_failure and email_on_retry are off, and these mails were sent: {sent}"
+    subject.note("AF-EXM-005", "the README's example has email_on_failure off, its best practices ask for alerts")
+
+
 @requirement("AF-LOG-001")
 def test_the_log_outlives_the_task(subject: Subject) -> None:
     """The log of a finished task MUST be readable after its pod is gone."""
@@ -47,3 +104,25 @@ def test_the_log_outlives_the_task(subject: Subject) -> None:
     assert "Hello from Airflow!" in log, (
         f"the log holds no output of the task ([logging] logging_level?):\n{log[-2000:]}"
     )
+
+
+@requirement("AF-LOG-003")
+def test_logs_stay(subject: Subject) -> None:
+    """A log that was readable MUST stay readable, at least for a day."""
+    planted, seen = subject.see(planted_log), subject.see(hello)
+    groomers = {
+        f"{pod.name} {container['name']}": groomer.shortest_retention(container)
+        for pod in subject.cluster.pods()
+        for container in pod.raw["spec"]["containers"]
+        if container["name"].endswith("log-groomer")
+    }
+    soon = {name: kept for name, kept in groomers.items() if kept is not None and kept < timedelta(days=1)}
+    assert not soon, f"logs are deleted at an age of {min(soon.values())}: {', '.join(soon)}; see logGroomerSidecar"
+    for later in (etl_again, daily_report):  # time passes
+        subject.settle(later)
+    task = seen.finished.tasks["hello_task"]
+    if LOGS_GONE not in seen.log:
+        log = subject.airflow.log(seen.finished.run, "hello_task", task.try_number)
+        assert "Hello from Airflow!" in log, f"the log was readable and is not any more:\n{log[-1000:]}"
+    there = subject.inside(log_keeper(subject)).run("test -e %s", planted).rc == 0
+    assert there, f"a log of yesterday, {planted}, was deleted during the run: something deletes logs before a day"

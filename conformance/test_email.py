@@ -1,0 +1,43 @@
+"""Alerts for failed tasks (README: Best Practices)."""
+
+import re
+from urllib.parse import urlsplit
+
+from fixtures import mail
+from fixtures.catalogue import requirement
+from fixtures.observations.examples import alert
+from fixtures.subject import Subject
+
+
+@requirement("AF-OPS-004")
+def test_a_failed_task_alerts(subject: Subject) -> None:
+    """A task that fails and has email_on_failure MUST send one mail that names the DAG and the task."""
+    seen = subject.see(alert)
+    why = mail.why_not_sent(seen.log) or f"its log tells no reason; {seen.log[-1500:]}"
+    assert seen.mails, f"no mail about the failed task arrived: {why}; {mail.server(subject)}"
+    assert len(seen.mails) == 1, f"{len(seen.mails)} mails about one failed task arrived"
+    text = f"{seen.mails[0].subject} {seen.mails[0].html}"
+    assert "conformance_alert" in text and "alert" in text.replace("conformance_alert", ""), (
+        f"the mail {seen.mails[0].subject!r} does not name DAG and task"
+    )
+    assert "team@example.com" in seen.mails[0].recipients, f"it went to {seen.mails[0].recipients}"
+
+
+@requirement("AF-OPS-008")
+def test_links_in_mails_lead_to_the_ui(subject: Subject) -> None:
+    """Links in a mail about a failed task SHOULD lead to the UI, at an address that is not localhost."""
+    mails = subject.see(alert).mails
+    if not mails:  # the finding of AF-OPS-004
+        subject.note("AF-OPS-008", "no mail arrived, so none of its links was looked at")
+        return
+    declared = urlsplit(subject.option("webserver", "base_url", "http://localhost:8080", "scheduler"))
+    links = re.findall(r"""href=["']?(https?://[^"'\s>]+)""", mails[0].html)
+    assert links, "the mail about a failed task has no link to its log ([email] html_content_template?)"
+    for link in links:
+        assert urlsplit(link).netloc == declared.netloc, (
+            f"a mail links to {link}, [webserver] base_url is {declared.geturl()}"
+        )
+    assert declared.hostname not in ("localhost", "127.0.0.1", "::1"), (
+        f"mails link to {links[0]}, the reader's own machine: [webserver] base_url is {declared.geturl()}; "
+        "set config.webserver.base_url to the address at which users open the UI"
+    )

@@ -1,0 +1,68 @@
+"""Scheduling (README: Components, Troubleshooting)."""
+
+from datetime import timedelta
+
+from fixtures.catalogue import requirement
+from fixtures.observations import facts, hello
+from fixtures.observations.examples import parsed_dags, side_by_side
+from fixtures.settings import Executor
+from fixtures.subject import Subject
+
+ENOUGH_SECONDS = 30
+"""Shorter waits in the queue are ordinary: an image is pulled, a repository cloned, another task still runs."""
+
+
+@requirement("AF-SCH-001")
+def test_independent_tasks_run_side_by_side(subject: Subject) -> None:
+    """Independent tasks SHOULD run side by side."""
+    finished = subject.see(side_by_side)
+    left, right = finished.tasks["left"], finished.tasks["right"]
+    assert left.start and left.end and right.start and right.end, "a task has no times"
+    if left.start < right.end and right.start < left.end:
+        return
+    limits = {
+        "[core] parallelism": subject.option("core", "parallelism", "32"),
+        "[core] max_active_tasks_per_dag": subject.option("core", "max_active_tasks_per_dag", "16"),
+        f"pool {left.pool} slots": str(subject.airflow.pool(left.pool).slots),
+    }
+    if subject.executor is Executor.CELERY:
+        limits["[celery] worker_concurrency"] = subject.option("celery", "worker_concurrency", "16", "worker")
+    ones = [f"{name}={value}" for name, value in limits.items() if value == "1"]
+    shown = ", ".join(ones or [f"{name}={value}" for name, value in limits.items()])
+    raise AssertionError(
+        f"two independent tasks ran one after the other ({left.start:%X}-{left.end:%X} and "
+        f"{right.start:%X}-{right.end:%X}), although each waited a minute for the other: {shown}"
+    )
+
+
+@requirement("AF-SCH-002")
+def test_pools_have_slots(subject: Subject) -> None:
+    """Every pool that DAGs use MUST exist and have slots."""
+    used: dict[str, list[str]] = {"default_pool": []}
+    for one in subject.see(parsed_dags):
+        for task in one.tasks:
+            used.setdefault(task.pool, []).append(f"{one.dag.dag_id}.{task.task_id}")
+    pools = {pool.name: pool.slots for pool in subject.airflow.pools()}
+    for name, tasks in used.items():
+        users = f"{len(tasks)} tasks such as {tasks[0]}" if tasks else "every task without a pool"
+        assert name in pools, f"pool {name} does not exist, {users} will never run: create it in Admin, Pools"
+        assert pools[name] != 0, f"pool {name} has 0 slots, {users} will never run: `airflow pools set {name} 128 ''`"
+
+
+@requirement("AF-SCH-003")
+def test_the_scheduler_is_declared_sanely(subject: Subject) -> None:
+    """The scheduler SHOULD run for ever, and let a queued task wait longer than tasks take to start."""
+    tasks = [subject.see(hello).finished.tasks["hello_task"], subject.see(facts).task]
+    waited = [task.start - task.queued for task in tasks if task.start and task.queued]
+    longest = max(waited, default=timedelta(0)).total_seconds()
+    allowed = float(subject.option("scheduler", "task_queued_timeout", "600"))
+    assert allowed > max(longest, ENOUGH_SECONDS), (
+        f"[scheduler] task_queued_timeout={allowed:g} s; a task of this run took {longest:.1f} s to start, and one "
+        f"that waits for an image or a slot takes longer: such tasks fail without a log; set over {ENOUGH_SECONDS} s"
+    )
+    runs = subject.option("scheduler", "num_runs", "-1")
+    assert runs in ("-1", "0"), f"[scheduler] num_runs={runs}: the scheduler ends after so many rounds; set -1"
+    for name, container in subject.pod("scheduler").containers.items():
+        assert "--num-runs" not in container.command, (
+            f"container {name} runs `{container.command}`: leave --num-runs out"
+        )

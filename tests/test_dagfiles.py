@@ -1,0 +1,36 @@
+"""Reading DAG files."""
+
+import pytest
+
+from fixtures.dagfiles import moving_start_dates, undocumented_callables
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "DAG('d', start_date=datetime.now())",
+        "DAG('d', start_date=days_ago(2))",
+        "default_args = {'start_date': pendulum.today('UTC').add(days=-1)}",
+        "start = datetime.utcnow() - timedelta(days=1)\nDAG('d', start_date=start)",
+    ],
+)
+def test_a_start_date_that_moves(text: str) -> None:
+    assert len(moving_start_dates(text)) == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "DAG('d', start_date=datetime(2024, 1, 1))",
+        "DAG('d', start_date=pendulum.datetime(2024, 1, 1, tz='UTC'))",
+        "now = datetime.now()\nDAG('d', start_date=START)",
+        "DAG('d'",
+    ],
+)
+def test_a_start_date_that_stays(text: str) -> None:
+    assert moving_start_dates(text) == []
+
+
+def test_a_callable_without_docstring() -> None:
+    text = "def a():\n    pass\ndef b():\n    'b'\nPythonOperator(python_callable=a)\nPythonOperator(python_callable=b)"
+    assert undocumented_callables(text) == ["a"]
