@@ -16,6 +16,9 @@ from fixtures.observations.examples import (
     retried,
     scheduled_runs,
 )
+from fixtures.errors import Blocked
+from fixtures.observations import LOGS_GONE, hello, listed
+from fixtures.observations.monitoring import log_keys, log_source, why_lost
 from fixtures.settings import Executor
 from fixtures.subject import Subject
 
@@ -98,8 +101,7 @@ def test_the_log_outlives_the_task(subject: Subject) -> None:
     assert LOGS_GONE not in log, (
         "the log is lost with the pod: enable logs.persistence or remote logging\n" + log[-2000:]
         if subject.executor is Executor.KUBERNETES
-        else "the webserver cannot read the worker's log: compare secret keys and the worker's host name\n"
-        + log[-2000:]
+        else f"the webserver cannot read the worker's log: {why_lost(log) or 'its words follow'}\n" + log[-2000:]
     )
     assert "Hello from Airflow!" in log, (
         f"the log holds no output of the task ([logging] logging_level?):\n{log[-2000:]}"
@@ -126,3 +128,14 @@ def test_logs_stay(subject: Subject) -> None:
         assert "Hello from Airflow!" in log, f"the log was readable and is not any more:\n{log[-1000:]}"
     there = subject.inside(log_keeper(subject)).run("test -e %s", planted).rc == 0
     assert there, f"a log of yesterday, {planted}, was deleted during the run: something deletes logs before a day"
+@requirement("AF-LOG-004")
+def test_the_log_comes_from_where_the_task_ran(subject: Subject) -> None:
+    """The log of a Celery task MUST come from the worker that ran it or from shared storage, by one signing key."""
+    run = subject.see(hello)
+    keys = log_keys(subject, ("webserver", "worker"))
+    assert len(set(keys.values())) == 1, f"[webserver] secret_key differs, by fingerprint: {keys}: requests end in 403"
+    if LOGS_GONE in run.log:
+        raise Blocked("the log is lost", by="AF-LOG-001")
+    source, host = log_source(run.log), run.finished.tasks["hello_task"].hostname
+    shared = "local files" in source or "remote" in source
+    assert shared or (host and host in source), f"the task ran on {host}, its log says of its source: {source!r}"

@@ -1,7 +1,9 @@
 """External PostgreSQL and Redis (README: Using External Services, Connection Issues)."""
 
 from fixtures.catalogue import requirement
-from fixtures.observations import external, metadata_database, scheduler_ready, seeded
+from fixtures.observations import airflow_access, external, metadata_database, scheduler_ready, seeded, worker_ready
+from fixtures.observations.monitoring import form_connection
+from fixtures.settings import Executor
 from fixtures.subject import Subject
 
 
@@ -17,6 +19,34 @@ def test_a_task_queries_postgresql(subject: Subject) -> None:
     stored = metadata_database(subject, "scheduler", answer.finished.run.run_id, "postgres_default").seen
     for encrypted, has_password in stored["connections"]["postgres_default"]:  # none where the environment defines it
         assert encrypted or not has_password, "the password of postgres_default is stored in clear: set a Fernet key"
+
+
+@requirement("AF-PG-002")
+def test_connections_are_tested_only_where_enabled(subject: Subject) -> None:
+    """Airflow SHOULD test connections for its users only where `[core] test_connection` enables that."""
+    subject.see(airflow_access)
+    declared = subject.option("core", "test_connection", "webserver") or "Disabled"
+    answer = subject.airflow.test_connection("sqlite", "")
+    if declared.strip().lower() == "enabled":
+        assert answer.status != 403, f"[core] test_connection is {declared}, and the API refuses: {answer.text[:200]}"
+        return
+    assert answer.status == 403, f"[core] test_connection is {declared}, and the API answers {answer.status}"
+    subject.note("AF-PG-002", f"the Test button of the form is off: [core] test_connection is {declared}")
+
+
+@requirement("AF-PG-003")
+def test_the_form_adds_a_connection(subject: Subject) -> None:
+    """A connection added by the form of the UI MUST be stored encrypted and be shown without its password."""
+    added = subject.see(form_connection)
+    kept = {name: added.shown.get(name) for name in ("conn_type", "host", "port", "schema", "login")}
+    filled_in = {"conn_type": "postgres", "host": "postgres-external", "port": 15432, "schema": "mydb"}
+    assert kept == {**filled_in, "login": "conformance"}, f"the form kept {kept}"
+    assert added.password not in str(added.shown), "the REST API shows the password of a connection"
+    assert added.stored == [(True, True)], (
+        "the password of a connection added by the form is stored in clear: set a Fernet key (fernetKeySecretName)"
+        if added.stored
+        else "the connection is not in the scheduler's metadata database"
+    )
 
 
 @requirement("AF-RD-001")
@@ -38,3 +68,17 @@ def test_the_scheduler_pod_reaches_the_external_services(subject: Subject) -> No
     for host, port in (("postgres-external", 15432), ("redis-external", 16379)):
         result = subject.inside("scheduler").run("nc -w 5 -zv %s %s", host, str(port))
         assert result.rc == 0, f"nc -zv {host} {port} in the scheduler pod: {result.stderr.strip()}"
+
+
+@requirement("AF-TRB-011")
+def test_tasks_reach_the_external_services(subject: Subject) -> None:
+    """The external PostgreSQL and Redis MUST be reachable from where tasks run, not only from the scheduler."""
+    if subject.executor is Executor.KUBERNETES:  # the pod is gone when its task ends: the task itself tells
+        answer = subject.see(external)
+        assert not answer.logs, f"from its own pod a task did not reach {', '.join(answer.logs)}: {answer.logs}"
+        return
+    subject.see(worker_ready)
+    subject.see(seeded)
+    for host, port in (("postgres-external", 15432), ("redis-external", 16379)):
+        result = subject.inside("worker").run("nc -w 5 -zv %s %s", host, str(port))
+        assert result.rc == 0, f"nc -zv {host} {port} in the worker: {result.stderr.strip()}"

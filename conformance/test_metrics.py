@@ -1,7 +1,16 @@
 """Metrics (README: Monitoring, Metrics)."""
 
 from fixtures.catalogue import requirement
+from fixtures.errors import Unsupported
 from fixtures.observations import facts, failing, hello, metrics_baseline
+from fixtures.observations.monitoring import (
+    annotated_targets,
+    counted_by_tasks,
+    dashboard_metrics,
+    diagnosis_families,
+    failed_run_counted,
+    failures_beside_successes,
+)
 from fixtures.subject import Subject
 
 
@@ -12,7 +21,9 @@ def test_metrics_are_served_on_9102(subject: Subject) -> None:
     fed = subject.metrics.wait_increase(before, "statsd_exporter_events_total")
     assert fed > 0, "the exporter receives no events from Airflow"
     families = [name for name in subject.metrics.snapshot().names() if name.startswith("airflow_")]
-    assert families, "the exporter serves no airflow_* metrics: check [metrics] statsd_prefix and statsd_on"
+    assert families, "; ".join(
+        ["the exporter serves no airflow_* metrics: check [metrics] statsd_prefix", *subject.metrics_reasons()]
+    )
 
 
 @requirement("AF-MET-002")
@@ -24,10 +35,17 @@ def test_the_scheduler_heartbeat_counts(subject: Subject) -> None:
 
 @requirement("AF-MET-003")
 def test_the_duration_of_successful_runs_is_measured(subject: Subject) -> None:
-    """`airflow_dagrun_duration_success` MUST count each DAG run that succeeded."""
+    """`airflow_dagrun_duration_success` MUST count each DAG run that succeeded, and none that failed."""
     before = subject.see(metrics_baseline)
     runs = [subject.see(hello), subject.see(facts)]
     subject.metrics.wait_increase(before, "airflow_dagrun_duration_success_count", by=len(runs))
+    counted = subject.see(failed_run_counted)
+    wrong = [f"{name} by {growth:g}" for name, growth in counted.as_success.items() if growth]
+    moved = [name for name, growth in counted.as_failed.items() if growth]
+    assert not wrong, (
+        f"a FAILED run of {counted.dag_id} moved {', '.join(wrong)}; of the families of failed runs moved "
+        f"{', '.join(moved) or 'none'}: compare statsd.overrideMappings with the chart's mapping"
+    )
 
 
 @requirement("AF-MET-004")
@@ -40,7 +58,54 @@ def test_the_duration_of_tasks_is_measured(subject: Subject) -> None:
 
 @requirement("AF-MET-005")
 def test_failed_tasks_are_counted(subject: Subject) -> None:
-    """`airflow_task_failures` MUST increase when a task fails."""
+    """`airflow_task_failures` MUST increase when a task fails, and not when one succeeds."""
     before = subject.see(metrics_baseline)
     subject.see(failing)
+    succeeded = [*subject.see(hello).finished.tasks, *subject.see(facts).finished.tasks]
     subject.metrics.wait_increase(before, "airflow_task_failures")
+    counted, genuine = failures_beside_successes(before, subject.metrics.snapshot())
+    assert not genuine or counted < genuine + len(succeeded), (
+        f"airflow_task_failures grew by {counted:g} while {genuine:g} tasks failed and others succeeded: a mapping "
+        "feeds it with something else than airflow.ti_failures (statsd.extraMappings)"
+    )
+
+
+@requirement("AF-MET-006")
+def test_the_families_for_diagnosis_are_there(subject: Subject) -> None:
+    """The labelled families that the chart's mapping declares SHOULD be there after a success and a failure."""
+    subject.see(hello)
+    subject.see(failing)
+    families = diagnosis_families(subject)
+    if not families:
+        raise Unsupported("this deployment's exporter has none of the chart's mappings (statsd.overrideMappings)")
+    served = subject.metrics.snapshot()
+    missing = [
+        f"{family.name}{{{family.label}}}"
+        for family in families
+        if not any(family.label in sample.labels for sample in served.matching(family.sample))
+    ]
+    assert not missing, "; ".join([f"declared in the mapping, not served: {missing}", *subject.metrics_reasons()])
+
+
+@requirement("AF-MET-007")
+def test_prometheus_finds_the_metrics_by_annotation(subject: Subject) -> None:
+    """The annotations `prometheus.io/scrape` and `prometheus.io/port` of the exporter's Service MUST lead to them."""
+    subject.see(metrics_baseline)
+    assert annotated_targets(subject)
+
+
+@requirement("AF-MET-008")
+def test_tasks_send_metrics_themselves(subject: Subject) -> None:
+    """Metrics that only a task's own process sends MUST arrive, and not only those of the scheduler."""
+    assert subject.see(counted_by_tasks)
+
+
+@requirement("AF-GRAF-001")
+def test_a_dashboard_finds_its_metrics(subject: Subject) -> None:
+    """Every metric in the expressions of a dashboard for Airflow SHOULD be served after a success and a failure."""
+    subject.see(hello)
+    subject.see(failing)
+    subject.note("AF-GRAF-001", "the chart has no Grafana and no dashboard; judged is manifests/grafana/airflow.json")
+    served = set(subject.metrics.snapshot().names())
+    empty = {panel: lost for panel, names in dashboard_metrics().items() if (lost := sorted(set(names) - served))}
+    assert not empty, "; ".join([f"panels without data: {empty}", *subject.metrics_reasons()])

@@ -1,0 +1,26 @@
+"""How the metadata database serves Airflow (README: Architecture)."""
+
+from fixtures.catalogue import requirement
+from fixtures.errors import Blocked
+from fixtures.observations.monitoring import database_service
+from fixtures.subject import Subject
+
+
+@requirement("AF-PG-004")
+def test_the_metadata_database_serves_airflow(subject: Subject) -> None:
+    """The metadata database MUST serve Airflow unobstructed: no strict limits, no lasting locks, TLS where declared."""
+    service = subject.see(database_service)
+    seen, role = service.seen, f"role {service.seen['role']} at {service.seen['host']}"
+    if seen["dialect"] != "postgresql":
+        raise Blocked(f"the metadata database is {seen['dialect']}", by="AF-CMP-004")
+    assert "error" not in seen, f"{role} cannot ask the database for its state: {seen['error']}"
+    assert not service.too_strict, (
+        f"{role}: {'; '.join(service.too_strict)}: queries of Airflow are cancelled; "
+        f"alter role {seen['role']} reset <setting>, then end the old sessions"
+    )
+    free = seen["room"] - seen["sessions"]
+    assert free >= service.demanded["free_connections"], (
+        f"only {free} of {seen['room']} connections are free: raise max_connections or put PgBouncer in front"
+    )
+    if seen["sslmode"] in ("require", "verify-ca", "verify-full") and not subject.value("pgbouncer.enabled", False):
+        assert seen["encrypted"], f"the connection declares sslmode={seen['sslmode']}, and the session is not encrypted"

@@ -1,0 +1,58 @@
+"""Prints as JSON how the metadata database serves this container's own connection.
+
+Runs in an Airflow container with that image's SQLAlchemy; imports no Airflow, which would take seconds. Needs no more
+rights than Airflow's own role has. Times are in milliseconds (limits) and seconds (waits).
+"""
+
+import configparser
+import json
+import os
+import pathlib
+
+import sqlalchemy
+
+LIMITS = "select name, setting::bigint from pg_settings where name = any(:names)"
+WAITERS = """
+select waiting.pid, extract(epoch from clock_timestamp() - waiting.query_start)::float, left(waiting.query, 200),
+       holder.pid, holder.state, left(holder.query, 200)
+from pg_stat_activity waiting
+cross join lateral unnest(pg_blocking_pids(waiting.pid)) as blocking(pid)
+join pg_stat_activity holder on holder.pid = blocking.pid
+where waiting.wait_event_type = 'Lock' and waiting.datname = current_database()
+order by 2 desc
+"""
+ROOM = """
+select (select count(*) from pg_stat_activity where backend_type = 'client backend'),
+       current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
+"""
+ENCRYPTED = "select ssl from pg_stat_ssl where pid = pg_backend_pid()"
+
+config = configparser.ConfigParser(interpolation=None, strict=False)
+config.read(pathlib.Path(os.environ.get("AIRFLOW_HOME", "/opt/airflow"), "airflow.cfg"))
+url = (
+    os.environ.get("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN")
+    or os.environ.get("AIRFLOW__CORE__SQL_ALCHEMY_CONN")
+    or config.get("database", "sql_alchemy_conn", fallback="")
+)
+engine = sqlalchemy.create_engine(url, poolclass=sqlalchemy.pool.NullPool)
+names = ["statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"]
+found = {
+    "dialect": engine.dialect.name,
+    "role": engine.url.username,
+    "host": engine.url.host,
+    "sslmode": engine.url.query.get("sslmode", ""),
+}
+if engine.dialect.name == "postgresql":
+    try:
+        with engine.connect() as database:
+
+            def rows(statement, **values):
+                return [list(row) for row in database.execute(sqlalchemy.text(statement), values)]
+
+            found["limits"] = dict(rows(LIMITS, names=names))
+            found["encrypted"] = bool(rows(ENCRYPTED)[0][0])
+            found["sessions"], found["room"] = rows(ROOM)[0]
+            found["waiters"] = rows(WAITERS)
+    except sqlalchemy.exc.SQLAlchemyError as error:
+        found["error"] = str(error).splitlines()[0]
+print(json.dumps(found))
