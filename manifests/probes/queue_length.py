@@ -1,0 +1,21 @@
+"""Prints as JSON how many messages wait in a queue of the Celery broker that this container is configured with.
+
+Argument: the queue's name. Where the broker is no Redis, only its kind is printed.
+"""
+
+import json
+import sys
+
+from airflow.configuration import conf
+
+url = conf.get("celery", "broker_url", fallback="")
+kind = url.partition(":")[0]
+found = {"kind": kind}
+if kind in ("redis", "rediss"):
+    import redis
+
+    prefix = conf.get("celery_broker_transport_options", "global_keyprefix", fallback="")
+    client = redis.Redis.from_url(url, socket_timeout=10)
+    found["host"] = client.connection_pool.connection_kwargs.get("host")
+    found["length"] = client.llen(prefix + sys.argv[1])
+print(json.dumps(found))
