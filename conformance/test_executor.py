@@ -1,8 +1,17 @@
 """Executor behaviour (README: Configuration, Executor)."""
 
 from fixtures.catalogue import requirement
-from fixtures.observations import external, facts, hello, worker_ready
+from fixtures.cluster import Resources
+from fixtures.observations import external, facts, hello, scheduler_ready, webserver_ready, worker_ready
+from fixtures.observations.pods import delivery, ended_pods, neighbours, wrong_rights
+from fixtures.settings import Executor
 from fixtures.subject import EXECUTOR_LABEL, Subject
+
+OWN_RESOURCES = {  # manifests/dags/conformance_pods.py
+    "first": Resources.of({"cpu": "110m", "memory": "260Mi"}, {"cpu": "600m", "memory": "520Mi"}),
+    "second": Resources.of({"cpu": "120m", "memory": "264Mi"}, {"cpu": "700m", "memory": "528Mi"}),
+}
+HOUR = 3600.0
 
 
 @requirement("AF-EXE-001")
@@ -26,7 +35,32 @@ def test_each_task_has_a_pod_of_its_own(subject: Subject) -> None:
         assert pod.is_host(task.hostname), f"{task_id} says it ran on {task.hostname}, its pod is {pod.name}"
         assert "base" in pod.containers, f"pod {pod.name} has no container `base`"
     if subject.config.getboolean("kubernetes_executor", "delete_worker_pods", fallback=True):
+        subject.see(ended_pods)
         subject.cluster.wait_gone(pods.values())
+
+
+@requirement("AF-EXE-003")
+def test_tasks_are_isolated_from_each_other(subject: Subject) -> None:
+    """Two tasks of one run MUST NOT share a file system or processes."""
+    for task_id, seen in subject.see(neighbours).seen.items():
+        shared = [*seen["files"], *seen["processes"]]
+        assert not shared, f"task {task_id} sees what belongs to the other task of its run: {shared}"
+        assert seen["own_processes"], f"task {task_id} does not even see its own processes, so this proves nothing"
+
+
+@requirement("AF-EXE-004")
+def test_a_task_may_have_resources_of_its_own(subject: Subject) -> None:
+    """Resources that a task asks for in its `executor_config` MUST be those of its pod, whatever other tasks have."""
+    run = subject.see(neighbours)
+    for task_id, wanted in OWN_RESOURCES.items():
+        pod = run.finished.pod(task_id)
+        actual = pod.container("base").resources
+        assert actual == wanted, (
+            f"task {task_id} asks for {wanted}, its pod {pod.name} has {actual}: does a LimitRange or other admission "
+            f"change pods? kubectl get limitrange -n {subject.namespace}"
+        )
+        inside = run.seen[task_id]["memory_limit_bytes"]
+        assert inside == wanted.memory_limit, f"inside task {task_id} the memory limit is {inside} bytes"
 
 
 @requirement("AF-EXE-005")
@@ -57,3 +91,25 @@ def test_a_persistent_worker_runs_the_tasks(subject: Subject) -> None:
     runs = [subject.see(facts).finished.run, subject.see(hello).finished.run]
     made = [pod.name for run in runs for pod in subject.cluster.task_pods(run.run_id)]
     assert not made, f"pods of the KubernetesExecutor appeared: {made}"
+
+
+@requirement("AF-EXE-007")
+def test_service_accounts_have_the_rights_of_the_executor(subject: Subject) -> None:
+    """Service accounts MUST have the rights that the executor needs, in its namespace, and not those of another one."""
+    for ready in (scheduler_ready, webserver_ready):
+        subject.see(ready)
+    if subject.executor is Executor.CELERY:
+        subject.see(worker_ready)
+    wrong = wrong_rights(subject)
+    assert not wrong, f"{'; '.join(wrong)}: compare the RoleBindings of the release with its executor"
+
+
+@requirement("AF-EXE-010")
+def test_a_task_is_delivered_once(subject: Subject) -> None:
+    """The broker MUST NOT deliver a task again while it may still run: within an hour, or before longer ones end."""
+    seen = subject.see(delivery)
+    if seen.visibility_timeout is None:
+        return  # a broker of another kind keeps a task until it is acknowledged
+    option = f"[celery_broker_transport_options] visibility_timeout is {seen.visibility_timeout:g} s in the worker"
+    assert seen.visibility_timeout >= HOUR, f"{option}: each task that takes longer runs twice; set at least {HOUR:g}"
+    assert not seen.longer, f"{option}, and {seen.longer} tasks took longer: they were delivered twice; set it higher"

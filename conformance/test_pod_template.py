@@ -2,10 +2,41 @@
 
 from fixtures.catalogue import requirement
 from fixtures.cluster import Resources
-from fixtures.observations import facts, hello
+from fixtures.errors import Blocked
+from fixtures.observations import facts, hello, scheduler_ready
+from fixtures.observations.pods import (
+    added_limits,
+    comparable,
+    declared_service_account,
+    deviations,
+    ended_pods,
+    is_cleaned,
+    missing_in,
+    ordinary_pod,
+    other_network,
+    outdated,
+    piled_up,
+    refused,
+    seen_by_the_scheduler,
+    seen_differently,
+    template,
+    too_small,
+)
+from fixtures.settings import Executor
 from fixtures.subject import Subject
 
 DOCUMENTED = Resources.of(requests={"cpu": "100m", "memory": "256Mi"}, limits={"cpu": "500m", "memory": "512Mi"})
+
+
+@requirement("AF-POD-001")
+def test_the_declared_template_is_the_one_in_use(subject: Subject) -> None:
+    """Task pods MUST be made from a pod template that the deployment declares, and that is there and a Pod."""
+    declared = subject.see(template)
+    assert declared.base, f"the pod template {declared.path} has no container"
+    subject.note(
+        "AF-POD-001",
+        "the chart refuses the README's key executor.podTemplate, as `executor` is a word; its own key is podTemplate",
+    )
 
 
 @requirement("AF-POD-002")
@@ -29,4 +60,99 @@ def test_task_pods_run_the_documented_image(subject: Subject) -> None:
     assert image == scheduler, f"task pods run {image}, the scheduler runs {scheduler}: set defaultAirflowTag"
     assert image.rsplit(":", 1)[-1].startswith(subject.settings.AIRFLOW), (
         f"task pods run {image}, promised is a tag {subject.settings.AIRFLOW}"
+    )
+
+
+@requirement("AF-POD-004")
+def test_the_template_is_complete(subject: Subject) -> None:
+    """The pod template MUST give task pods all that a task needs: configuration, database, volumes, account, labels."""
+    declared, scheduler = subject.see(template), subject.pod("scheduler")
+    policy = declared.spec.get("restartPolicy")
+    assert policy == "Never", (
+        f"restartPolicy of the pod template is {policy or 'not set'}: a task that ended starts again"
+    )
+    folder = subject.config.get("core", "dags_folder", fallback="/opt/airflow/dags")
+    logs = subject.config.get("logging", "base_log_folder", fallback="/opt/airflow/logs")
+    missing = missing_in(declared, scheduler, folder, logs)
+    assert not missing, f"task pods of the template {declared.path} lack what the scheduler has: {'; '.join(missing)}"
+    account, wanted = declared.spec.get("serviceAccountName"), declared_service_account(subject)
+    assert account and (not wanted or account == wanted), (
+        f"task pods run as ServiceAccount {account or 'default'}, declared is {wanted or 'one of their own'}"
+    )
+    labels = (declared.pod.get("metadata") or {}).get("labels") or {}
+    expected = {"tier": "airflow", "component": "worker", "release": subject.release} if subject.values else {}
+    lost = {key: value for key, value in expected.items() if labels.get(key) != value}
+    assert not lost, f"task pods lack the labels {lost}, by which Services, policies and people find them"
+    subject.note(
+        "AF-POD-004",
+        "the README's pod template alone makes task pods without database, configuration, DAGs, restartPolicy Never; "
+        "give workers.resources instead, or start from the chart's files/pod-template-file.kubernetes-helm-yaml",
+    )
+
+
+@requirement("AF-POD-005")
+def test_task_pods_follow_the_template(subject: Subject) -> None:
+    """Task pods MUST be made from the template as it is declared now, with limits under which a task can run."""
+    declared = subject.see(template)
+    old = outdated(subject, declared)
+    assert not old, f"{old}: kubectl rollout restart -n {subject.namespace} deployment/{subject.fullname}-scheduler"
+    small = too_small(declared)
+    assert not small, f"pod template {declared.path}: {'; '.join(small)}: correct the unit in workers.resources"
+    pod = ordinary_pod(subject)
+    found = list(deviations(comparable(declared.spec), pod.raw["spec"], "spec"))
+    assert not found, f"task pod {pod.name} deviates from the template: {'; '.join(found)}"
+    added = added_limits(subject, declared, pod)
+    assert not added, f"task pod {pod.name} has limits that the template does not declare: {'; '.join(added)}"
+
+
+@requirement("AF-POD-006")
+def test_the_cluster_accepts_the_template(subject: Subject) -> None:
+    """The Kubernetes API MUST accept a pod of the template."""
+    declared = subject.see(template)
+    objection = refused(subject, declared)
+    assert not objection, f"every task pod is rejected: {objection}"
+
+
+@requirement("AF-POD-007")
+def test_tasks_see_what_the_scheduler_sees(subject: Subject) -> None:
+    """Tasks MUST see the same configuration, Fernet key, DAG folder and addresses of dependencies as the scheduler."""
+    subject.see(scheduler_ready)
+    try:
+        task = subject.see(facts).seen
+    except Blocked:
+        other = other_network(subject) if subject.executor is Executor.KUBERNETES else []
+        assert not other, f"tasks fail, and {'; '.join(other)}: names resolve otherwise there; correct the pod template"
+        raise
+    found = seen_differently(task, subject.see(seen_by_the_scheduler))
+    assert not found, f"tasks see another world than the scheduler: {'; '.join(found)}"
+
+
+@requirement("AF-POD-008")
+def test_task_pods_do_not_pile_up(subject: Subject) -> None:
+    """A task pod MUST end when its task has ended, and finished pods MUST NOT pile up."""
+    subject.see(ended_pods)
+    if not subject.config.getboolean("kubernetes_executor", "delete_worker_pods", fallback=True):
+        assert is_cleaned(subject), (
+            "[kubernetes_executor] delete_worker_pods is False and nothing else deletes finished task pods: they stay "
+            "for ever; set it to True, or cleanup.enabled: true"
+        )
+        return
+    left = piled_up(subject)
+    assert not left, (
+        f"task pods that succeeded are still there: {', '.join(left)}; the executor did not notice that they ended: "
+        "may its service account watch pods?"
+    )
+
+
+@requirement("AF-POD-009")
+def test_tasks_reach_the_kubernetes_api(subject: Subject) -> None:
+    """A task SHOULD reach the Kubernetes API with its service account, as the KubernetesPodOperator does."""
+    answer = subject.see(facts).seen["kubernetes_api"]
+    assert answer, (
+        "a task has no service account token, so it cannot use the Kubernetes API: "
+        "set workers.serviceAccount.automountServiceAccountToken: true"
+    )
+    status = answer.get("status")
+    assert status in (200, 403), (  # 403: known, and without that right, which AF-EXE-007 judges
+        f"a task gets no answer from the Kubernetes API that is of use: {answer.get('error') or status}"
     )

@@ -46,6 +46,6 @@ def test_a_repeated_id_is_refused(tmp_path: Path) -> None:
 def test_selecting() -> None:
     entries = catalogue.load()
     assert catalogue.select(entries, ()) == set(entries)
-    assert catalogue.select(entries, ("AF-POD-*",)) == {"AF-POD-002", "AF-POD-003"}
+    assert catalogue.select(entries, ("AF-CRED-*",)) == {"AF-CRED-001", "AF-CRED-002", "AF-CRED-003"}
     with pytest.raises(UsageError, match="AF-NO-SUCH"):
         catalogue.select(entries, ("AF-NO-SUCH",))

@@ -7,6 +7,9 @@ import json
 import os
 import platform
 import socket
+import ssl
+import urllib.error
+import urllib.request
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -16,7 +19,7 @@ from airflow import __version__ as airflow_version
 from airflow.configuration import conf
 from airflow.operators.python import PythonOperator
 
-SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 CGROUP = Path("/sys/fs/cgroup")
 UNLIMITED_BYTES = 1 << 60  # cgroup v1 writes a number close to 2**63 when there is no limit
 
@@ -52,6 +55,59 @@ def resolve(name: str) -> list[str]:
         return []
 
 
+def dependencies() -> list[str]:
+    """Hosts that this container's own configuration names."""
+    return [
+        name
+        for name in (
+            urlsplit(conf.get("database", "sql_alchemy_conn")).hostname,
+            urlsplit(conf.get("celery", "broker_url", fallback="")).hostname,
+            conf.get("metrics", "statsd_host", fallback="") if conf.getboolean("metrics", "statsd_on") else "",
+            conf.get("smtp", "smtp_host", fallback=""),
+        )
+        if name
+    ]
+
+
+def host_aliases() -> dict[str, str]:
+    """Addresses by name in /etc/hosts, without this container's own name."""
+    lines = [line.split("#")[0].split() for line in (read(Path("/etc/hosts")) or "").splitlines()]
+    return {name: words[0] for words in lines for name in words[1:] if name != socket.gethostname()}
+
+
+def nameservers() -> list[str]:
+    """Addresses of the DNS servers that are asked."""
+    lines = [line.split() for line in (read(Path("/etc/resolv.conf")) or "").splitlines()]
+    return sorted(words[1] for words in lines if words[:1] == ["nameserver"] and len(words) > 1)
+
+
+def airflow_cfg_sha256() -> str | None:
+    """Fingerprint of the configuration file; None where there is none."""
+    text = read(Path(os.environ.get("AIRFLOW_CONFIG") or Path(os.environ.get("AIRFLOW_HOME", "."), "airflow.cfg")))
+    return hashlib.sha256(text.encode()).hexdigest()[:16] if text else None
+
+
+def kubernetes_api(deadline: float = 10.0) -> dict[str, object]:
+    """What the Kubernetes API answers to this pod's service account: `status`, or `error`; empty without a token."""
+    token, namespace = read(SERVICE_ACCOUNT / "token"), read(SERVICE_ACCOUNT / "namespace")
+    if not token:
+        return {}
+    host, port = os.environ.get("KUBERNETES_SERVICE_HOST", "kubernetes.default"), "443"
+    host, port = f"[{host}]" if ":" in host else host, os.environ.get("KUBERNETES_SERVICE_PORT", port)
+    request = urllib.request.Request(
+        f"https://{host}:{port}/api/v1/namespaces/{namespace}/pods?limit=1",
+        headers={"Authorization": f"Bearer {token}"},
+    )
+    try:
+        trusted = ssl.create_default_context(cafile=str(SERVICE_ACCOUNT / "ca.crt"))
+        with urllib.request.urlopen(request, timeout=deadline, context=trusted) as answer:
+            return {"status": answer.status}
+    except urllib.error.HTTPError as error:
+        return {"status": error.code}
+    except OSError as error:
+        return {"error": str(getattr(error, "reason", error))}
+
+
 def facts(**context: object) -> str:
     """Return what this task sees, as JSON; secrets only as fingerprints."""
     dag_run = context["dag_run"]
@@ -63,7 +119,7 @@ def facts(**context: object) -> str:
         # The chart's pod template sets LocalExecutor in task pods: the pod itself runs one task, locally.
         "executor": conf.get("core", "executor"),
         "kubernetes_executor_pod": os.environ.get("AIRFLOW_IS_K8S_EXECUTOR_POD", "") == "True",
-        "namespace": read(SERVICE_ACCOUNT),
+        "namespace": read(SERVICE_ACCOUNT / "namespace"),
         "hostname": socket.gethostname(),
         "uid": os.getuid(),
         "gid": os.getgid(),
@@ -76,7 +132,11 @@ def facts(**context: object) -> str:
         "statsd_host": conf.get("metrics", "statsd_host"),
         "memory_limit_bytes": memory_limit_bytes(),
         "cpu_limit_millicores": cpu_limit_millicores(),
-        "resolved": {name: resolve(name) for name in (dag_run.conf or {}).get("resolve", [])},
+        "airflow_cfg_sha256": airflow_cfg_sha256(),
+        "resolved": {name: resolve(name) for name in {*dependencies(), *(dag_run.conf or {}).get("resolve", [])}},
+        "host_aliases": host_aliases(),
+        "nameservers": nameservers(),
+        "kubernetes_api": kubernetes_api(),
     }
     return json.dumps(seen)
 

@@ -1,0 +1,146 @@
+"""What is said of pod templates and of what tasks see."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from fixtures.cluster import Pod
+from fixtures.errors import TargetFailed
+from fixtures.gitsync import host_of
+from fixtures.observations.pods import (
+    Template,
+    comparable,
+    deviations,
+    missing_in,
+    mounted_config_map,
+    seen_differently,
+    too_small,
+)
+
+
+def spec(**changes: Any) -> dict[str, Any]:
+    base = {
+        "name": "base",
+        "image": "apache/airflow:2.9.0",
+        "args": [],
+        "env": [{"name": "A", "value": "1"}, {"name": "EMPTY", "value": ""}],
+        "resources": {"limits": {"cpu": "500m", "memory": "512Mi"}},
+        "volumeMounts": [
+            {"name": "config", "mountPath": "/opt/airflow/airflow.cfg", "subPath": "airflow.cfg"},
+            {"name": "dags", "mountPath": "/opt/airflow/dags"},
+        ],
+    }
+    volumes = [{"name": "config", "configMap": {"name": "airflow-config"}}, {"name": "dags", "emptyDir": {}}]
+    return {"containers": [base], "volumes": volumes, "restartPolicy": "Never", "affinity": {}, **changes}
+
+
+def template(body: dict[str, Any]) -> Template:
+    return Template("/opt/airflow/pod_templates/pod_template_file.yaml", "", {"kind": "Pod", "spec": body})
+
+
+def scheduler() -> Pod:
+    body = spec()
+    body["containers"][0]["name"] = "scheduler"
+    template_mount = {"name": "config", "mountPath": "/t/file.yaml", "subPath": "pod_template_file.yaml"}
+    body["containers"][0]["volumeMounts"].append(template_mount)
+    return Pod({"metadata": {"name": "s", "uid": "u"}, "spec": {**body, "securityContext": {"fsGroup": 0}}})
+
+
+def live() -> dict[str, Any]:
+    """What admission and the executor make of the template."""
+    body = spec(serviceAccountName="default", tolerations=[{"key": "node.kubernetes.io/not-ready"}])
+    base = body["containers"][0]
+    base |= {"image": "other", "args": ["airflow"], "resources": {"limits": {"cpu": "0.5", "memory": "536870912"}}}
+    base["env"] = [{"name": "A", "value": "1"}, {"name": "EMPTY"}, {"name": "MORE", "value": "x"}]
+    base["volumeMounts"].append({"name": "token", "mountPath": "/var/run/secrets"})
+    return body
+
+
+def test_what_admission_and_the_executor_add_is_no_deviation() -> None:
+    assert list(deviations(comparable(spec()), live(), "spec")) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"restartPolicy": "Always"}, "spec.restartPolicy is Always, the template says Never"),
+        ({"volumes": [{"name": "dags", "emptyDir": {}}]}, "spec.volumes: config is missing"),
+        ({"containers": []}, "spec.containers: base is missing"),
+    ],
+)
+def test_deviations_are_named(change: dict[str, Any], expected: str) -> None:
+    assert list(deviations(comparable(spec()), {**live(), **change}, "spec")) == [expected]
+
+
+def test_changed_resources_and_variables_are_named_without_the_values_of_variables() -> None:
+    actual = live()
+    actual["containers"][0]["resources"]["limits"]["memory"] = "64Mi"
+    actual["containers"][0]["env"][0]["value"] = "secret"
+    found = list(deviations(comparable(spec()), actual, "spec"))
+    assert found == [
+        "spec.containers[base].env: A has another value",
+        "spec.containers[base].resources.limits.memory is 64Mi, the template says 512Mi",
+    ]
+
+
+def test_a_limit_without_unit_is_too_small() -> None:
+    assert too_small(template(spec())) == []
+    body = spec()
+    body["containers"][0]["resources"]["limits"]["memory"] = "512"
+    assert too_small(template(body)) == ['limit memory="512" is 512 bytes, no task starts below 134217728']
+
+
+def test_the_first_container_must_be_base() -> None:
+    with pytest.raises(TargetFailed, match="is sidecar"):
+        too_small(template(spec(containers=[{"name": "sidecar"}])))
+
+
+def test_what_the_scheduler_has_and_tasks_would_not() -> None:
+    assert missing_in(template(spec(securityContext={"fsGroup": 0})), scheduler(), "/opt/airflow/dags/x", "/logs") == []
+    bare = template({"containers": [{"name": "base"}]})
+    assert missing_in(bare, scheduler(), "/opt/airflow/dags/x", "/logs") == [
+        "no volume at /opt/airflow/airflow.cfg (in the scheduler: config)",
+        "no volume at /opt/airflow/dags (in the scheduler: dags)",
+        "no securityContext.fsGroup",
+    ]
+
+
+def test_where_the_template_is_mounted_from() -> None:
+    assert mounted_config_map(scheduler(), "scheduler", "/t/file.yaml") == ("airflow-config", "pod_template_file.yaml")
+    assert mounted_config_map(scheduler(), "scheduler", "/elsewhere.yaml") is None
+
+
+def world(**changes: Any) -> dict[str, Any]:
+    seen = {"airflow_cfg_sha256": "a", "statsd_on": True, "nameservers": ["10.0.0.10"], "host_aliases": {}}
+    return {**seen, "resolved": {"statsd": ["10.0.0.1"]}, **changes}
+
+
+def test_the_same_world_and_a_name_with_changing_addresses_are_no_difference() -> None:
+    assert seen_differently(world(), world()) == []
+    assert seen_differently(world(resolved={"statsd": ["10.0.0.2"]}), world()) == []  # a DNS name that takes turns
+
+
+def test_another_world_is_named() -> None:
+    (alias,) = seen_differently(
+        world(resolved={"statsd": ["203.0.113.1"]}, host_aliases={"statsd": "203.0.113.1"}), world()
+    )
+    assert "hostAliases" in alias and "203.0.113.1" in alias
+    (unresolved,) = seen_differently(world(resolved={"statsd": []}), world())
+    assert "resolves to nothing" in unresolved
+    (config,) = seen_differently(world(airflow_cfg_sha256=None), world())
+    assert "airflow.cfg" in config
+
+
+@pytest.mark.parametrize(
+    ("repository", "host"),
+    [
+        ("git://git-server/dags.git", "git-server"),
+        ("https://user@example.com:8443/dags.git", "example.com"),
+        ("git@example.com:dags.git", "example.com"),
+        ("/srv/dags.git", ""),
+    ],
+)
+def test_host_of_a_repository(repository: str, host: str) -> None:
+    assert host_of(repository) == host
