@@ -1,7 +1,7 @@
 """Prints as JSON the permissions that this image's Airflow gives to the roles Viewer, User and Op.
 
 Each is `can_read on DAGs`. Parses the security manager's file: importing Airflow would take seconds. Prints an empty
-object where the file is another one than Airflow 2.8 to 2.10 have.
+object where that file is not where Airflow 2.8 to 2.10 have it.
 """
 
 import ast
@@ -15,11 +15,9 @@ for node in ast.parse((package / "security" / "permissions.py").read_text()).bod
     if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant):
         words[node.targets[0].id] = node.value.value
 lists = {}
-path = package / "auth" / "managers" / "fab" / "security_manager" / "override.py"
-if not path.exists():
-    path = package / "providers" / "fab" / "auth_manager" / "security_manager" / "override.py"
-if path.exists():
-    for node in ast.walk(ast.parse(path.read_text())):
+for folder in ("providers/fab/auth_manager", "auth/managers/fab"):  # since 2.9, before
+    path = package / folder / "security_manager" / "override.py"
+    for node in ast.walk(ast.parse(path.read_text() if path.exists() else "")):
         if isinstance(node, (ast.Assign, ast.AnnAssign)) and isinstance(node.value, ast.List):
             target = node.targets[0] if isinstance(node, ast.Assign) else node.target
             name = getattr(target, "id", "")
