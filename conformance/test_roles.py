@@ -1,0 +1,37 @@
+"""Roles and users (README: Security, RBAC)."""
+
+from fixtures.catalogue import requirement
+from fixtures.observations import roles
+from fixtures.subject import Subject
+
+
+@requirement("AF-RBAC-001")
+def test_the_documented_roles_exist(subject: Subject) -> None:
+    """The roles Admin, Viewer and User MUST exist with the permissions that this version of Airflow gives them."""
+    known = subject.see(roles.known_roles)
+    absent = sorted({"Admin", "Viewer", "User"} - set(known))
+    assert not absent, f"there is no role {', '.join(absent)}, but {', '.join(sorted(known))}: run `airflow sync-perm`"
+    lacking = roles.missing_permissions(subject)
+    assert not lacking, "\n".join(lacking)
+
+
+@requirement("AF-RBAC-002")
+def test_users_are_made_in_the_ui(subject: Subject) -> None:
+    """An administrator MUST be able to create users with specific roles in the UI, below Security → List Users."""
+    made = subject.see(roles.role_users)
+    assert set(made) == set(roles.ROLES), f"users were made for {set(made)} only"
+    session = subject.airflow.login()
+    users, home = session.get("/users/list/"), session.get("/home")
+    for user in made.values():
+        assert user.username in users.text or "page_size" in users.text, f"{user.username} is not in the list of users"
+    assert "/users/list/" in home.text, "the menu has no entry that leads to /users/list/"
+    subject.note(
+        "AF-RBAC-002", "in the menu, List Users is below Security, which is a menu of its own, not below Admin"
+    )
+
+
+@requirement("AF-RBAC-003")
+def test_each_role_may_do_what_it_is_for(subject: Subject) -> None:
+    """Users with the roles Viewer, User, Op and Admin MUST have the rights of their role, and visitors none."""
+    problems = [deed.problem for deed in subject.see(roles.deeds) if deed.problem]
+    assert not problems, "\n".join(problems)

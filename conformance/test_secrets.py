@@ -1,0 +1,53 @@
+"""Credentials from Secrets (README: Security, Secrets Management)."""
+
+from fixtures.catalogue import requirement
+from fixtures.observations import security
+from fixtures.subject import Subject
+
+
+@requirement("AF-SCR-001")
+def test_the_database_connection_comes_from_the_secret(subject: Subject) -> None:
+    """Every component MUST take the metadata database's connection from the Secret that the release declares."""
+    problems = security.metadata_problems(subject)
+    assert not problems, "\n".join(problems)
+    used = {holder.credentials[security.DSN].reference for holder in subject.see(security.holders)}
+    if used != {"secret/airflow-secrets#sql_alchemy_conn"}:
+        subject.note("AF-SCR-001", f"the README names Secret airflow-secrets, this release uses {', '.join(used)}")
+
+
+@requirement("AF-SCR-002")
+def test_no_credential_stands_in_clear(subject: Subject) -> None:
+    """No credential MUST stand in clear text in a ConfigMap, a pod, a workload or a Job of the release."""
+    subject.settle(security.holders)  # by then the pods of the first tasks have been seen
+    found = security.clear_text(subject)
+    assert not found, "\n".join(found) + "\nput it into a Secret and refer to that with secretKeyRef"
+
+
+@requirement("AF-SCR-003")
+def test_the_webserver_key_is_one_and_stays(subject: Subject) -> None:
+    """All components MUST share one webserver secret key, and an upgrade MUST NOT change it."""
+    problems = security.webserver_key_problems(subject)
+    assert not problems, "\n".join(problems)
+
+
+@requirement("AF-SCR-004")
+def test_stored_credentials_can_be_read(subject: Subject) -> None:
+    """All components and tasks MUST share the declared Fernet key, and all that is stored MUST be readable with it."""
+    problems = security.fernet_problems(subject)
+    assert not problems, "\n".join(problems)
+    log = security.undecrypted_in_a_task(subject)
+    assert not log, f"a task cannot decrypt the stored connection postgres_default:\n{log}"
+
+
+@requirement("AF-SCR-005")
+def test_servers_named_in_secrets_answer(subject: Subject) -> None:
+    """Every server that a Secret in use names SHOULD resolve and accept connections from the scheduler."""
+    found = security.unreachable_hosts(subject)
+    assert not found, "\n".join(found) + "\ncorrect the host name in the values from which the Secret is made"
+
+
+@requirement("AF-SCR-006")
+def test_connections_of_the_environment_reach_the_tasks(subject: Subject) -> None:
+    """Connections and variables that the scheduler's environment defines MUST be defined where tasks run."""
+    missing = security.missing_names(subject)
+    assert not missing, "\n".join(missing)

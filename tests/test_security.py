@@ -1,0 +1,122 @@
+"""What counts as a credential in clear, and which servers a connection URL names."""
+
+import pytest
+
+from fixtures.objects import Json
+from fixtures.observations import roles, security
+from fixtures.observations.security import Credential, Holder, Known
+
+STORED = {
+    "airflow-secrets": {"sql_alchemy_conn": "postgresql://postgres:gr%40ss-hopper9@db:5432/airflow"},
+    "airflow-postgresql": {"postgres-password": "postgres"},
+    "airflow-fernet": {"fernet-key": "ZmVybmV0LWtleS1mZXJuZXQta2V5LWZlcm5ldC1rZXk="},
+    "misc": {"environment": "production", "host": "db.example.com", "ca.crt": "-----BEGIN CERTIFICATE-----"},
+    "airflow-webserver-secret": {"admin-password": "k2j4h5k2j4h52kj4h5"},
+}
+KNOWN = security.known_credentials(STORED, but="airflow-webserver-secret/admin-password")
+
+
+def test_what_secrets_hold_is_known_by_its_value() -> None:
+    assert KNOWN == [
+        Known("airflow-secrets#sql_alchemy_conn", "gr@ss-hopper9", weak=False),
+        Known("airflow-postgresql#postgres-password", "postgres", weak=True),
+        Known("airflow-fernet#fernet-key", STORED["airflow-fernet"]["fernet-key"], weak=False),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "found"),
+    [
+        ("X", "gr@ss-hopper9", "Secret airflow-secrets#sql_alchemy_conn"),
+        ("X", "run --password=gr@ss-hopper9", "Secret airflow-secrets#sql_alchemy_conn"),
+        ("", "postgresql://airflow:airflow@pg/airflow", "an address with a password"),
+        ("", "redis://:postgres@redis:6379/0", "Secret airflow-postgresql#postgres-password"),
+        ("POSTGRES_PASSWORD", "postgres", "Secret airflow-postgresql#postgres-password"),
+        ("AIRFLOW__WEBSERVER__SECRET_KEY", "other", "holds a credential"),
+        ("smtp_password", "hunter2", "holds a credential"),
+    ],
+)
+def test_credentials_are_found(name: str, text: str, found: str) -> None:
+    (finding,) = security.in_clear("env X", name, text, KNOWN)
+    assert found in finding and "hopper" not in finding and "hunter2" not in finding
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("POSTGRES_USER", "postgres"),
+        ("", "pg_isready -U postgres -h 127.0.0.1"),
+        ("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "postgresql://postgres:$(PASSWORD)@db/airflow"),
+        ("", "postgresql://postgres:<password>@db/airflow"),
+        ("smtp_password", ""),
+        ("fernet_key", "{FERNET}"),
+        ("GITSYNC_REPO", "git://git-server/airflow-dags.git"),
+        ("", "http://airflow-statsd:9102/metrics, mail@example.com"),
+    ],
+)
+def test_what_is_no_credential_is_left_alone(name: str, text: str) -> None:
+    assert security.in_clear("env X", name, text, KNOWN) == []
+
+
+@pytest.mark.parametrize(
+    ("url", "named"),
+    [
+        ("postgresql://u:p@db.infra:5433/airflow?sslmode=disable", ["db.infra:5433"]),
+        ("db+postgresql://u:p@prod-pgbouncer/airflow", ["prod-pgbouncer:5432"]),
+        ("postgresql+psycopg2://u:p%40x@a:1,b:2/airflow", ["a:1", "b:2"]),
+        ("redis://:p@airflow-redis:6379/0", ["airflow-redis:6379"]),
+        ("postgresql:///airflow", []),
+        ("https://example.com/hook", []),
+        ("no address at all", []),
+    ],
+)
+def test_servers_named_in_a_url(url: str, named: list[str]) -> None:
+    assert security.addresses(url) == named
+
+
+def holder(who: str, print_: str, reference: str = "secret/a#b") -> Holder:
+    used = {security.FERNET: Credential(print_, "AIRFLOW__CORE__FERNET_KEY", reference)}
+    return Holder(who, who, "", used, {})
+
+
+def test_the_odd_one_is_named() -> None:
+    (text,) = security.differences([holder("a", "1"), holder("b", "1"), holder("worker", "2", "")], security.FERNET)
+    assert "worker has #2 from AIRFLOW__CORE__FERNET_KEY;" in text and "a, b #1" in text
+    assert security.differences([holder("a", "1"), holder("b", "1")], security.FERNET) == []
+    assert "not set in b" in security.differences([holder("a", "1"), holder("b", "")], security.FERNET)[0]
+    assert security.not_from_a_secret([holder("a", "1", "")], security.FERNET)
+    assert not security.not_from_a_secret([holder("a", "1")], security.FERNET)
+
+
+def test_of_two_variables_with_one_name_the_last_one_counts() -> None:
+    reference = {"name": "s", "key": "k"}
+    spec: Json = {"env": [{"name": "A", "valueFrom": {"secretKeyRef": reference}}, {"name": "A", "value": "literal"}]}
+
+    class Cluster:
+        def secret(self, name: str) -> dict[str, str]:
+            return {"k": f"value of {name}"}
+
+    class Subject:
+        cluster = Cluster()
+
+    environments = security.Environments(Subject())  # type: ignore[arg-type]
+    assert environments.of(spec) == {"A": security.Variable("literal")}
+    spec["env"].reverse()
+    assert environments.of(spec) == {"A": security.Variable("value of s", "secret/s#k")}
+
+
+def test_a_right_too_many_and_one_too_few_are_told() -> None:
+    deed = roles.Deed("Viewer", "trigger a DAG", "POST /x", "can_create on DAG Runs", "403", "200", True)
+    assert deed.problem == (
+        "role Viewer may trigger a DAG: POST /x answered 200, promised is 403; "
+        "take away the permission `can_create on DAG Runs`"
+    )
+    deed = roles.Deed("User", "trigger a DAG", "POST /x", "can_create on DAG Runs", "200", "403", False)
+    assert "may not" in deed.problem and "add the permission" in deed.problem
+    assert "all the same" in roles.Deed("Viewer", "w", "r", "p", "403", "403", True).problem
+    assert roles.Deed("Viewer", "w", "r", "p", "403", "403", False).problem == ""
+
+
+def test_every_action_says_what_each_role_gets() -> None:
+    for action in roles.actions():
+        assert set(action.answers) == {"anonymous", "Viewer", "User", "Op", "Admin"}, action.what
