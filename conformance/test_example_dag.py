@@ -16,8 +16,6 @@ from fixtures.observations.examples import (
     retried,
     scheduled_runs,
 )
-from fixtures.errors import Blocked
-from fixtures.observations import LOGS_GONE, hello, listed
 from fixtures.observations.monitoring import log_keys, log_source, why_lost
 from fixtures.settings import Executor
 from fixtures.subject import Subject
@@ -128,6 +126,8 @@ def test_logs_stay(subject: Subject) -> None:
         assert "Hello from Airflow!" in log, f"the log was readable and is not any more:\n{log[-1000:]}"
     there = subject.inside(log_keeper(subject)).run("test -e %s", planted).rc == 0
     assert there, f"a log of yesterday, {planted}, was deleted during the run: something deletes logs before a day"
+
+
 @requirement("AF-LOG-004")
 def test_the_log_comes_from_where_the_task_ran(subject: Subject) -> None:
     """The log of a Celery task MUST come from the worker that ran it or from shared storage, by one signing key."""

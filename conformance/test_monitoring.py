@@ -66,7 +66,7 @@ def test_every_declared_component_is_healthy_and_the_api_is_open(subject: Subjec
     subject.see(airflow_access)
     health = subject.see(declared_health)
     assert {one.component for one in health} >= {"metadatabase", "scheduler"}
-    backends = subject.option("api", "auth_backends", "webserver")
+    backends = subject.option("api", "auth_backends", component="webserver")
     if "basic_auth" in backends:
         answer = subject.airflow.get_with_password("/api/v1/dags?limit=1")
         assert answer.status == 200, (
