@@ -1,10 +1,14 @@
-"""What is read from git-sync's log and from pod specs."""
+"""What is read from git-sync's log and from pod specs, and how the broker is judged."""
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 
-from fixtures.observations.architecture import error_of, mounted_below
+from conformance.test_components import test_redis_is_the_one_broker as judge_brokers
+from fixtures.observations.architecture import Brokers, error_of, mounted_below
 
 RETRY = '{"logger":"","level":0,"msg":"error syncing repo, will retry","error":"Run(git fetch):\\nno route"}'
 
@@ -39,3 +43,41 @@ def test_config_maps_below_the_dag_folder_are_found(path: str, found: set[str]) 
         "volumes": [{"name": "v", "configMap": {"name": "my-dag"}}, {"name": "w", "emptyDir": {}}],
     }
     assert mounted_below(spec, "/opt/airflow/dags") == found
+
+
+def brokers(*, workers: dict[str, list[str]] | None = None, **worker: Any) -> Brokers:
+    """Two components with one broker; what is given differs in the worker."""
+    scheduler = {
+        "scheme": "redis",
+        "address": "airflow-redis:6379",
+        "database": "0",
+        "queue": "default",
+        "server": "one",
+        "role": "master",
+        "writable": True,
+    }
+    return Brokers({"worker": {**scheduler, **worker}, "scheduler": scheduler}, workers, [])
+
+
+@pytest.mark.parametrize(
+    ("found", "told"),
+    [
+        (brokers(scheme="amqp"), "no Redis but amqp"),
+        (brokers(role="slave", error="ReadOnlyError"), "is a slave: it takes no tasks"),
+        (brokers(error="AuthenticationError: WRONGPASS"), "the worker cannot use its broker, airflow-redis:6379"),
+        (brokers(server="two", address="redis.other:6379"), "'worker': 'redis.other:6379/0'"),
+        (brokers(database="1"), "components use different brokers"),
+        (brokers(workers={"celery@w": ["gpu"]}), "tasks go to the queue default"),
+    ],
+)
+def test_a_wrong_broker_is_named(found: Brokers, told: str) -> None:
+    """Each way in which a broker can be wrong has a message of its own."""
+    with pytest.raises(AssertionError) as raised:
+        judge_brokers(SimpleNamespace(see=lambda _: found))  # type: ignore[arg-type]
+    assert told in str(raised.value)
+
+
+def test_a_right_broker_passes() -> None:
+    """One server for all, and a worker that consumes the queue; or workers that cannot be asked."""
+    judge_brokers(SimpleNamespace(see=lambda _: brokers(workers={"celery@w": ["default", "gpu"]})))  # type: ignore[arg-type]
+    judge_brokers(SimpleNamespace(see=lambda _: brokers()))  # type: ignore[arg-type]
