@@ -42,6 +42,7 @@ DAG_IDS = {
     "conformance_external",
     "conformance_facts",
     "conformance_failing",
+    "conformance_graph",
     "conformance_revision",
     "hello_world_dag",
 }

@@ -1,0 +1,114 @@
+"""What monitoring checks conclude from what they see."""
+
+import pytest
+
+from fixtures import statsd
+from fixtures.metrics import parse
+from fixtures.observations.monitoring import (
+    PARSER_LINE,
+    count_failed_run,
+    dashboard_metrics,
+    failures_beside_successes,
+    grid_states,
+    log_source,
+    metric_names,
+    why_lost,
+)
+
+NONE = parse("airflow_scheduler_heartbeat 1\n")
+
+
+def options(**values: str):  # type: ignore[no-untyped-def]
+    return lambda name: values.get(name, "")
+
+
+def test_a_usual_way_of_metrics_gives_no_reason() -> None:
+    assert statsd.reasons(options(statsd_on="True", statsd_prefix="airflow"), "mappings: []") == []
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        ({"statsd_on": "False"}, "statsd_on is False"),
+        ({"statsd_prefix": "prod"}, "statsd_prefix is prod"),
+        ({"metrics_allow_list": "scheduler,pool"}, "metrics_allow_list is scheduler,pool"),
+        ({"statsd_influxdb_enabled": "True"}, "statsd_influxdb_enabled is on"),
+    ],
+)
+def test_an_option_that_changes_the_names_is_told(option: dict[str, str], said: str) -> None:
+    assert any(said in reason for reason in statsd.reasons(options(**option), ""))
+
+
+def test_a_rule_that_drops_is_told() -> None:
+    mapping = "mappings:\n- {match: airflow.dagrun.duration.success, action: drop, name: dropped}\n"
+    assert statsd.reasons(options(), mapping) == ["the mapping drops airflow.dagrun.duration.success (action: drop)"]
+
+
+def test_a_failed_run_that_counts_as_a_success_is_seen() -> None:
+    after = parse(
+        'airflow_dagrun_duration_count{dag_id="failing"} 1\nairflow_dagrun_duration_failed_count 1\n'
+        "airflow_dagrun_duration_success_count 0\n"
+    )
+    seen = count_failed_run(NONE, after, "failing")
+    assert sum(seen.as_success.values()) == 1
+    assert seen.as_failed["airflow_dagrun_failed"] == 0
+
+
+def test_a_total_of_successes_that_takes_failures_too_is_seen() -> None:
+    after = parse(
+        'airflow_dagrun_duration_count{dag_id="hello"} 2\nairflow_dagrun_failed_count{dag_id="failing"} 1\n'
+        "airflow_dagrun_duration_success_count 3\n"
+    )
+    assert count_failed_run(NONE, after, "failing").as_success["airflow_dagrun_duration_success"] == 1
+
+
+def test_the_charts_mapping_counts_both_apart() -> None:
+    after = parse(
+        'airflow_dagrun_duration_count{dag_id="hello"} 2\nairflow_dagrun_failed_count{dag_id="failing"} 1\n'
+        "airflow_dagrun_duration_success_count 2\nairflow_dagrun_duration_failed_count 1\n"
+    )
+    seen = count_failed_run(NONE, after, "failing")
+    assert not any(seen.as_success.values()) and all(seen.as_failed.values())
+
+
+def test_failures_are_compared_with_what_failed_otherwise() -> None:
+    after = parse('airflow_task_failures 5\nairflow_operator_failures 2\nairflow_operator_failures{operator="X"} 2\n')
+    assert failures_beside_successes(NONE, after) == (5, 2)
+
+
+def test_the_grid_is_read_through_its_groups() -> None:
+    leaf = {"id": "group.a", "instances": [{"run_id": "r", "state": "success"}, {"run_id": "s", "state": "failed"}]}
+    group = {"id": "group", "instances": [{"run_id": "r", "state": "success"}], "children": [leaf]}
+    assert grid_states({"groups": {"id": None, "children": [group]}}, "r") == {"group.a": "success"}
+
+
+@pytest.mark.parametrize(
+    ("log", "cause"),
+    [
+        ("Could not read served logs: 403 Client Error: FORBIDDEN", "secret_key"),
+        ("Could not read served logs: [Errno -2] Name or service not known", "does not resolve"),
+        ("Could not read served logs: timed out", "NetworkPolicy"),
+        ("Could not read served logs: [Errno 111] Connection refused", "nothing listens"),
+        ("all is well", ""),
+    ],
+)
+def test_the_cause_of_a_lost_log(log: str, cause: str) -> None:
+    assert cause in why_lost(log) and bool(cause) == bool(why_lost(log))
+
+
+def test_the_source_of_a_log() -> None:
+    served = "*** Found logs served from host http://worker-0:8793/log/x\n[time] INFO\n"
+    assert "worker-0" in log_source(served)
+    assert "local files" in log_source("*** Found local files:\n***   * /opt/airflow/logs/x.log\n")
+    assert log_source("INFO - nothing\n") == ""
+
+
+def test_metrics_of_an_expression() -> None:
+    assert metric_names('rate(airflow_a_sum{x="airflow_b"}[5m]) / airflow_c') == ["airflow_a_sum", "airflow_c"]
+    assert dashboard_metrics()
+
+
+def test_lines_of_the_parser() -> None:
+    assert PARSER_LINE.search("INFO - Processing file /dags/x.py for tasks to queue")
+    assert PARSER_LINE.search("ERROR - Failed to import: /dags/x.py")
+    assert not PARSER_LINE.search("ERROR - something else")
