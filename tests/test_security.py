@@ -17,11 +17,11 @@ KNOWN = security.known_credentials(STORED, but="airflow-webserver-secret/admin-p
 
 
 def test_what_secrets_hold_is_known_by_its_value() -> None:
-    assert KNOWN == [
+    assert [
         Known("airflow-secrets#sql_alchemy_conn", "gr@ss-hopper9", weak=False),
         Known("airflow-postgresql#postgres-password", "postgres", weak=True),
         Known("airflow-fernet#fernet-key", STORED["airflow-fernet"]["fernet-key"], weak=False),
-    ]
+    ] == KNOWN
 
 
 @pytest.mark.parametrize(
