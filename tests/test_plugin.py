@@ -54,7 +54,7 @@ def stub(context, executor):
     ledger = Ledger()
     ledger.record("a thing", lambda: Path("settled").touch())
     return SimpleNamespace(
-        executor=executor, notes={}, ledger=ledger, waiter=context.waiter,
+        executor=executor, notes={}, exhibits={}, ledger=ledger, waiter=context.waiter,
         observer=SimpleNamespace(waits={}, gate=None, stop=lambda seconds: True),
         describe=lambda: DESCRIBE or report.Subject(
             executor=executor, namespace="n", release="r", chart="c", airflow="a", kubernetes="k"
