@@ -11,7 +11,6 @@ from fixtures.observations.examples import (
     daily_report,
     etl_again,
     etl_refused,
-    log_keeper,
     planted_log,
     retried,
     scheduled_runs,
@@ -139,3 +138,10 @@ def test_the_log_comes_from_where_the_task_ran(subject: Subject) -> None:
     source, host = log_source(run.log), run.finished.tasks["hello_task"].hostname
     shared = "local files" in source or "remote" in source
     assert shared or (host and host in source), f"the task ran on {host}, its log says of its source: {source!r}"
+    if planted.pod.uid not in {pod.uid for pod in subject.cluster.pods(planted.component)}:
+        subject.note(
+            "AF-LOG-003", f"{planted.pod.name} was replaced during the run: only the logs themselves were looked at"
+        )
+        return
+    there = subject.cluster.inside(planted.pod, planted.component).run("test -e %s", planted.path).rc == 0
+    assert there, f"a log of yesterday, {planted.path}, was deleted during the run: something deletes logs before a day"

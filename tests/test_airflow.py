@@ -35,7 +35,7 @@ from fixtures.airflow import (
     WrongCredentials,
 )
 from fixtures.errors import BudgetExceeded, CannotSee, TargetFailed, UsageError
-from tests.real_airflow import ADMIN, COLD_SECONDS, FERNET_KEY, VIEWER, RealAirflow
+from tests.real_airflow import ADMIN, COLD_SECONDS, DAGS, FERNET_KEY, VIEWER, RealAirflow
 from tests.waiting import waiter
 
 DAG_IDS = {
@@ -46,6 +46,8 @@ DAG_IDS = {
     "conformance_revision",
     "hello_world_dag",
 }
+EXAMPLES = {"hello_world_dag", "etl_pipeline", "daily_report"}
+DAG_IDS = EXAMPLES | {path.stem for path in DAGS.glob("conformance_*.py")}
 
 
 @pytest.fixture(scope="module")
@@ -127,7 +129,8 @@ class TestRealAirflow:
     def test_all_dags_import(self, listed: Airflow) -> None:
         assert listed.import_errors() == []
         assert {dag.dag_id for dag in listed.dags()} == DAG_IDS
-        assert {dag.dag_id for dag in listed.dags(tag="conformance")} == DAG_IDS - {"hello_world_dag"}
+        assert {dag.dag_id for dag in listed.dags(tag="example")} == EXAMPLES
+        assert {dag.dag_id for dag in listed.dags(tag="conformance")} == DAG_IDS - EXAMPLES
 
     def test_hello_world_is_as_the_readme_has_it(self, listed: Airflow) -> None:
         dag = listed.dag("hello_world_dag")
@@ -147,7 +150,14 @@ class TestRealAirflow:
             details = listed.details(dag.dag_id)
             assert (details.catchup, dag.schedule, bool(details.doc_md)) == (False, "", True), dag.dag_id
             assert details.start_date is not None
-            assert all(task.retries == 0 for task in listed.tasks_of(dag.dag_id))
+            retries = {task.retries for task in listed.tasks_of(dag.dag_id)}
+            assert retries == {1 if dag.dag_id == "conformance_retry" else 0}, dag.dag_id
+
+    def test_source_and_pools(self, listed: Airflow) -> None:
+        dag = listed.dag("hello_world_dag")
+        assert dag is not None and "Hello from Airflow!" in listed.source(dag)
+        assert dag.last_parsed is not None
+        assert {pool.name: pool.slots for pool in listed.pools()} == {"default_pool": 128}
 
     def test_unknown_dag(self, listed: Airflow) -> None:
         assert listed.dag("nobody's/dag") is None
@@ -626,6 +636,15 @@ def test_expected_failure_that_would_be_tried_again(running: Stub) -> None:
     running.replace["GET /api/v1/dags/d/dagRuns/r/taskInstances"] = [tasks_reply(("a", "up_for_retry"))]
     with pytest.raises(TaskFailed, match="up_for_retry"):
         running.client(10).finish(RUN, expect=("failed",))
+
+
+def test_a_retry_that_is_expected(running: Stub) -> None:
+    running.replace["GET /api/v1/dags/d/dagRuns/r"] = [run_reply("running"), run_reply("success")]
+    running.replace["GET /api/v1/dags/d/dagRuns/r/taskInstances"] = [
+        tasks_reply(("a", "up_for_retry")),
+        tasks_reply(("a", "success")),
+    ]
+    assert running.client(10).finish(RUN, may_retry=True).state == "success"
 
 
 @pytest.mark.parametrize(("state", "expect"), [("success", "failed"), ("failed", "success")])

@@ -28,4 +28,4 @@ with DAG(
     },
     tags=["conformance"],
 ):
-    PythonOperator(task_id="alert", python_callable=fail)
+    PythonOperator(task_id="breaks", python_callable=fail)
