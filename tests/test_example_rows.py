@@ -1,0 +1,217 @@
+"""Checks of best practices, use cases, alerts and scheduling fail with the cause, and pass without a fault."""
+
+from __future__ import annotations
+
+import configparser
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from conformance import test_best_practices, test_email, test_example_dag, test_scheduling, test_use_cases
+from fixtures.airflow import Dag, DagDetails, DagRun, Pool, Task, TaskInstance
+from fixtures.mail import Mail
+from fixtures.objects import Pod
+from fixtures.observations import FinishedRun
+from fixtures.observations.examples import Etl, LocalTest, Mailed, Parsed
+from fixtures.settings import Executor
+
+NOON = datetime(2024, 6, 1, 12, tzinfo=UTC)
+RUN = DagRun("d", "conformance__1", "success", "manual", NOON, NOON + timedelta(minutes=1))
+
+
+def ran(task_id: str, start: int = 0, end: int = 10, *, queued: int = 0, state: str = "success", tries: int = 1) -> Any:
+    at = [NOON + timedelta(seconds=seconds) for seconds in (start, end, queued)]
+    return TaskInstance(task_id, state, "host", tries, *at, "default_pool", "default", "PythonOperator", -1)
+
+
+def finished(*tasks: TaskInstance, state: str = "success") -> FinishedRun:
+    return FinishedRun(replace(RUN, state=state), {task.task_id: task for task in tasks}, {})
+
+
+def dag(dag_id: str, **changes: Any) -> Dag:
+    known = Dag(dag_id, False, True, f"/dags/{dag_id}.py", "what", "0 0 * * *", "At 00:00", frozenset({"example"}),
+                frozenset({"airflow"}), False, 16)  # fmt: skip
+    return replace(known, **changes)
+
+
+def parsed(
+    dag_id: str = "etl_pipeline", *, own: bool = True, source: str = "", retries: int = 1, pool: str = "default_pool",
+    catchup: bool = False, doc_md: str = "doc", **changes: Any,
+) -> Parsed:  # fmt: skip
+    tasks = [Task(name, "", "", retries, timedelta(0), False, frozenset(), pool) for name in ("a", "b")]
+    return Parsed(dag(dag_id, **changes), DagDetails(dag_id, catchup, NOON, doc_md), tasks, source, own)
+
+
+def a_mail(**changes: Any) -> Mail:
+    html = '<p>Report attached</p> breaks <a href="http://airflow.example:8080/log">Link</a>'
+    known = Mail(1, NOON, "a@example.com", ("team@example.com",), "Airflow alert: conformance_alert", html, ())
+    return replace(known, **changes)
+
+
+@dataclass
+class Fake:
+    """A subject whose observations are given."""
+
+    seen: dict[str, Any]
+    options: dict[str, str] = field(default_factory=dict)
+    dags: dict[str, Dag] = field(default_factory=dict)
+    pools: list[Pool] = field(default_factory=lambda: [Pool("default_pool", 128, 128)])
+    pods: list[Pod] = field(default_factory=list)
+    edges: dict[str, set[str]] = field(default_factory=dict)
+    executor: Executor = Executor.CELERY
+    release: str = "airflow"
+    notes: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        task = SimpleNamespace
+        self.config = configparser.ConfigParser()
+        self.airflow = SimpleNamespace(
+            dag=self.dags.get,
+            dags=lambda tag="": [one for one in self.dags.values() if tag in one.tags],
+            pool=lambda name: next(pool for pool in self.pools if pool.name == name),
+            pools=lambda: self.pools,
+            tasks_of=lambda _: [task(task_id=id, downstream=down) for id, down in self.edges.items()],
+        )
+        self.cluster = SimpleNamespace(pods=lambda **_: self.pods)
+
+    def see(self, observation: Any) -> Any:
+        return self.seen[observation.name]
+
+    def note(self, _: str, finding: str) -> None:
+        self.notes.append(finding)
+
+    def option(self, section: str, key: str, default: str = "", component: str = "scheduler") -> str:
+        return self.options.get(f"{section}.{key}", default)
+
+    def pod(self, component: str) -> Pod:
+        return self.pods[0]
+
+
+def pod(args: tuple[str, ...] = (), **resources: Any) -> Pod:
+    container = {"name": "scheduler", "args": list(args), "resources": resources}
+    labels = {"component": "scheduler"}
+    return Pod({"metadata": {"name": "p", "uid": "u", "labels": labels}, "spec": {"containers": [container]}})
+
+
+def lint(*found: Parsed, later: dict[str, datetime] | None = None, **more: Any) -> Fake:
+    names = {one.dag.dag_id: one.dag for one in found}
+    return Fake({"parsed_dags": list(found), "start_dates_later": later or {}}, dags=names, **more)
+
+
+def etl_run(**changes: Any) -> Fake:
+    good = Etl(finished(ran("extract"), ran("transform", 10, 20), ran("load", 20, 30)), {"rows": 3, "total": 38})
+    refused = finished(
+        ran("extract"), ran("transform", state="failed"), ran("load", state="upstream_failed"), state="failed"
+    )
+    edges = {"extract": {"transform"}, "transform": {"load"}, "load": set()}
+    return Fake({"etl": good, "etl_refused": refused, **changes}, edges=edges)
+
+
+def report_run(*mails: Mail) -> Fake:
+    run = finished(ran("generate_report"), ran("send_report", 12, 15))
+    known = dag("daily_report", schedule="0 8 * * *")
+    return Fake({"daily_report": Mailed(run, "the log", list(mails))}, dags={"daily_report": known})
+
+
+def alerted(*mails: Mail, log: str = "", url: str = "http://airflow.example:8080") -> Fake:
+    return Fake({"alert": Mailed(finished(ran("breaks")), log, list(mails))}, {"webserver.base_url": url})
+
+
+def parallel(left: TaskInstance, right: TaskInstance, **options: str) -> Fake:
+    return Fake({"side_by_side": finished(left, right)}, {k.replace("__", "."): v for k, v in options.items()})
+
+
+def started(seconds: int = 3, args: tuple[str, ...] = (), **options: str) -> Fake:
+    task = ran("hello_task", seconds)
+    hello, facts = SimpleNamespace(finished=finished(task)), SimpleNamespace(task=task)
+    return Fake({"hello": hello, "facts": facts}, {f"scheduler.{k}": v for k, v in options.items()}, pods=[pod(args)])
+
+
+def unpaused(*days_ago: float) -> Fake:
+    runs = [replace(RUN, run_type="scheduled", interval_end=NOON - timedelta(days=days)) for days in days_ago]
+    hello = SimpleNamespace(finished=finished(ran("hello_task")))
+    return Fake({"hello": hello, "scheduled_runs": runs}, dags={"hello_world_dag": dag("hello_world_dag")})
+
+
+def limited(**resources: Any) -> Fake:
+    return Fake({"hello": SimpleNamespace(finished=finished(ran("hello_task")))}, pods=[pod(**resources)])
+
+
+TESTED = Fake({"tested_locally": LocalTest(0, "Hello from Airflow!", [])})
+TESTED_BADLY = Fake({"tested_locally": LocalTest(1, "boom", [])})
+GIVEN = {"requests": {"cpu": "1m", "memory": "1Mi"}, "limits": {"memory": "1Mi"}}
+BAD_LOG = "smtplib.SMTPNotSupportedError: STARTTLS extension not supported by server."
+B, S, U, X, E = test_best_practices, test_scheduling, test_use_cases, test_example_dag, test_email
+Check = Callable[[Any], None]
+
+
+@pytest.mark.parametrize(
+    ("check", "subject"),
+    [
+        (B.test_start_dates_stay, lint(parsed(), later={"etl_pipeline": NOON})),
+        (B.test_nothing_is_backfilled, lint(parsed(), parsed("theirs", own=False, catchup=True))),
+        (B.test_tasks_are_tried_again, lint(parsed(), parsed("conformance_x", retries=0))),
+        (B.test_dags_are_found_by_tag, lint(parsed(), parsed("theirs", own=False, tags=frozenset()))),
+        (B.test_dags_are_described, lint(parsed())),
+        (B.test_workflows_are_documented, lint(parsed())),
+        (B.test_containers_have_limits, limited(**GIVEN)),
+        (
+            B.test_dags_are_tested_without_the_scheduler,
+            TESTED,
+        ),
+        (U.test_a_pipeline_runs_in_order, etl_run()),
+        (U.test_the_report_is_mailed, report_run(a_mail(subject="Daily Report"))),
+        (U.test_references_are_addresses, Fake({})),
+        (E.test_a_failed_task_alerts, alerted(a_mail())),
+        (E.test_links_in_mails_lead_to_the_ui, alerted(a_mail())),
+        (S.test_independent_tasks_run_side_by_side, parallel(ran("left", 0, 60), ran("right", 30, 40))),
+        (S.test_pools_have_slots, lint(parsed(), parsed("theirs", own=False, pool="closed"))),
+        (S.test_the_scheduler_is_declared_sanely, started()),
+        (X.test_the_example_dag_runs_daily_without_the_past, unpaused(0.5)),
+    ],
+)
+def test_a_good_deployment_passes(check: Check, subject: Fake) -> None:
+    check(subject)
+
+
+@pytest.mark.parametrize(
+    ("check", "subject", "says"),
+    [
+        (B.test_start_dates_stay, lint(parsed(source="DAG(start_date=datetime.now())")), "which moves with"),
+        (B.test_start_dates_stay, lint(parsed(), later={"etl_pipeline": NOON + timedelta(1)}), "at a later one"),
+        (B.test_nothing_is_backfilled, lint(parsed(catchup=True)), "etl_pipeline has catchup on"),
+        (B.test_tasks_are_tried_again, lint(parsed(retries=0)), "have no retries"),
+        (B.test_dags_are_found_by_tag, lint(parsed(tags=frozenset())), "has no tag"),
+        (B.test_dags_are_described, lint(parsed(description="", doc_md="")), "neither description nor doc_md"),
+        (B.test_workflows_are_documented, lint(parsed(doc_md="")), "has 2 tasks and no doc_md"),
+        (B.test_containers_have_limits, limited(limits={"memory": "1Mi"}), "scheduler lacks requests.cpu, req"),
+        (B.test_a_task_that_runs_again_gives_the_same,
+         Fake({"etl": Etl(finished(ran("load")), 1), "etl_again": Etl(finished(ran("load", tries=2)), 2)}), "loaded 1"),
+        (B.test_progress_and_errors_are_logged, Fake({"failing_log": "killed"}), "is not in its log"),
+        (B.test_dags_are_tested_without_the_scheduler, TESTED_BADLY, "exit code 1"),
+        (U.test_a_pipeline_runs_in_order, etl_run(etl=Etl(finished(ran("extract"), ran("transform"), ran("load")), {})),
+         "transform began at"),
+        (U.test_a_pipeline_runs_in_order,
+         etl_run(etl_refused=finished(ran("extract"), ran("transform", state="failed"), ran("load"))), "the tasks are"),
+        (U.test_the_report_is_mailed, report_run(), "0 mails of run"),
+        (U.test_the_report_is_mailed, report_run(*[a_mail(subject="Daily Report")] * 2), "2 mails of run"),
+        (E.test_a_failed_task_alerts, alerted(log=BAD_LOG), "STARTTLS extension not supported.*smtp_host"),
+        (E.test_links_in_mails_lead_to_the_ui, alerted(a_mail(), url="http://ui.example"), "base_url is http://ui"),
+        (S.test_independent_tasks_run_side_by_side,
+         parallel(ran("left", 0, 60), ran("right", 61, 62), core__parallelism="1"), "core. parallelism=1"),
+        (S.test_pools_have_slots, lint(parsed(), pools=[Pool("default_pool", 0, 0)]), "pool default_pool has 0 slots"),
+        (S.test_pools_have_slots, lint(parsed(pool="gone")), "pool gone does not exist"),
+        (S.test_the_scheduler_is_declared_sanely, started(task_queued_timeout="5"), "task_queued_timeout=5 s"),
+        (S.test_the_scheduler_is_declared_sanely, started(40, task_queued_timeout="35"), "took 40.0 s to start"),
+        (S.test_the_scheduler_is_declared_sanely, started(num_runs="20"), "num_runs=20"),
+        (S.test_the_scheduler_is_declared_sanely, started(args=("airflow", "scheduler", "--num-runs", "9")), "leave --num"),
+        (X.test_the_example_dag_runs_daily_without_the_past, unpaused(0.5, 1.5, 2.5), "catchup: unpausing made 3"),
+    ],
+)  # fmt: skip
+def test_a_broken_promise_is_named(check: Check, subject: Fake, says: str) -> None:
+    with pytest.raises(AssertionError, match=says):
+        check(subject)
