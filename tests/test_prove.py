@@ -10,7 +10,7 @@ import yaml
 
 from fixtures import detection, faults, inject, process, prove
 from fixtures.detection import Detection, Result
-from fixtures.errors import HarnessError, Refused, UsageError
+from fixtures.errors import BudgetExceeded, HarnessError, Refused, UsageError
 from fixtures.faults import Case, Selection
 from fixtures.inject import Injection, NotInjected, Target, Undo
 from fixtures.outcome import Outcome, Verdict
@@ -296,6 +296,28 @@ def test_a_killed_run_is_made_good(target: Target, kubectl: Kubectl, monkeypatch
     assert "upgrade ()" in kubectl.calls
     with pytest.raises(HarnessError, match="not among the fault files"):
         inject.recover(target, [])
+
+
+def test_a_release_that_stays_broken_is_told(target: Target, kubectl: Kubectl) -> None:
+    injection = Injection(target, case(inject={"steps": [{"kubectl": ["patch", "service/x", "-p", "broken"]}]}))
+    injection.apply()
+    with pytest.raises(BudgetExceeded, match="GS-03 to be gone"):
+        injection.undo(keep_overlay=False)
+
+
+def test_steps_that_undo_what_never_happened_may_fail(
+    target: Target, kubectl: Kubectl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(target: Target, step: faults.Step) -> None:
+        raise HarnessError("no such table")
+
+    monkeypatch.setattr(inject, "do", refuse)
+    subject = case(inject=BY_HAND, restore=[{"sql": "DROP TABLE kept"}])
+    injection = Injection(target, subject)
+    with pytest.raises(HarnessError, match="no such table"):
+        injection.apply()
+    injection.undo(keep_overlay=False)
+    assert f"secret/{inject.MARKER}" not in kubectl.objects
 
 
 def test_an_object_is_created_and_deleted_again(target: Target, kubectl: Kubectl) -> None:
