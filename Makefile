@@ -1,6 +1,6 @@
 # The commands people type. Each is one call; what it does is in fixtures/.
 
-.PHONY: help conformance test bench docs lint clean clean-cache reproduce-lock
+.PHONY: help conformance test prove bench docs lint clean clean-cache reproduce-lock
 
 help:
 	@sh fixtures/run help
@@ -10,6 +10,9 @@ conformance:
 
 test:
 	@sh fixtures/run test
+
+prove:
+	@sh fixtures/run prove
 
 bench:
 	@sh fixtures/run bench
