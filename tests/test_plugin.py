@@ -295,7 +295,7 @@ NOTE_ORDER = CHECKS.replace(
 def test_what_disturbs_runs_last(suite: Suite) -> None:
     code, _, _ = suite.run(requirements=DISTURBING, checks=NOTE_ORDER, EXECUTOR="celery")
     assert code == 0
-    assert (suite.directory / "order").read_text().split() == ["test_second", "test_first"]
+    assert (suite.directory / "order").read_text().split() == ["test_second", "test_third", "test_first"]
 
 
 EXISTING = {"PROVIDER": "existing", "CONTEXT": "staging", "EXECUTOR": "celery"}
