@@ -141,7 +141,7 @@ def limited(**resources: Any) -> Fake:
     return Fake({"hello": SimpleNamespace(finished=finished(ran("hello_task")))}, pods=[pod(**resources)])
 
 
-TESTED = Fake({"tested_locally": LocalTest(0, "Hello from Airflow!", [])})
+TESTED = Fake({"tested_locally": LocalTest(0, "conformance: said", [])})
 TESTED_BADLY = Fake({"tested_locally": LocalTest(1, "boom", [])})
 GIVEN = {"requests": {"cpu": "1m", "memory": "1Mi"}, "limits": {"memory": "1Mi"}}
 BAD_LOG = "smtplib.SMTPNotSupportedError: STARTTLS extension not supported by server."

@@ -118,17 +118,32 @@ def test_a_result_of_another_version_of_the_suite_counts_no_more(tmp_path: Path)
     assert prove.Store(tmp_path).get(case(), Executor.CELERY) is None
 
 
-def test_a_run_is_complete_only_with_every_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_results_of_earlier_runs_stay_until_the_file_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     saved, progress = tmp_path / "detection.json", Progress(stream=(tmp_path / "out").open("w"))
-    monkeypatch.setattr(detection, "SAVED", saved)
-    monkeypatch.setattr(detection, "save", lambda found: saved.write_text(found.model_dump_json()))
-    store, subject = prove.Store(tmp_path), case(executors=(Executor.CELERY,))
+    monkeypatch.setattr(detection.load, "__defaults__", (saved,))
+    monkeypatch.setattr(detection.save, "__defaults__", (saved,))
     entries = {"AF-X-001": faults.Requirement("AF-X-001", "area", "MUST", (Executor.CELERY,))}
-    prove.save_if_complete(progress, store, [subject], entries)
-    assert not saved.exists()
-    store.put(subject, result(subject))
-    prove.save_if_complete(progress, store, [subject], entries)
-    assert json.loads(saved.read_text())["results"][0]["id"] == "GS-03"
+    first, second = (case(id, executors=(Executor.CELERY,)) for id in ("GS-03", "GS-04"))
+
+    def names() -> list[str]:
+        found = detection.load()
+        return [r.id for r in found.results] if found else []
+
+    for subject, directory in ((first, "one"), (second, "two")):
+        store = prove.Store(tmp_path / directory)
+        store.directory.mkdir()
+        store.put(subject, result(subject))
+        prove.save(progress, store, [first, second], entries)
+    assert names() == ["GS-03", "GS-04"]
+    changed = case("GS-03", executors=(Executor.CELERY,), digest="another")
+    prove.save(progress, prove.Store(tmp_path / "none"), [changed, second], entries)
+    assert names() == ["GS-04"]
+
+
+def test_the_sample_can_be_injected_and_covers_both_executors() -> None:
+    pairs = faults.sample(faults.load_all())
+    assert {executor for _, executor in pairs} == set(Executor)
+    assert not [case.id for case, executor in pairs if executor not in case.executors]
 
 
 def test_results_are_saved_one_line_each(tmp_path: Path) -> None:
