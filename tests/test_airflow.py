@@ -38,14 +38,6 @@ from fixtures.errors import BudgetExceeded, CannotSee, TargetFailed, UsageError
 from tests.real_airflow import ADMIN, COLD_SECONDS, DAGS, FERNET_KEY, VIEWER, RealAirflow
 from tests.waiting import waiter
 
-DAG_IDS = {
-    "conformance_external",
-    "conformance_facts",
-    "conformance_failing",
-    "conformance_graph",
-    "conformance_revision",
-    "hello_world_dag",
-}
 EXAMPLES = {"hello_world_dag", "etl_pipeline", "daily_report"}
 DAG_IDS = EXAMPLES | {path.stem for path in DAGS.glob("conformance_*.py")}
 
