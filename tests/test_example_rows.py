@@ -209,6 +209,7 @@ def test_a_good_deployment_passes(check: Check, subject: Fake) -> None:
         (S.test_the_scheduler_is_declared_sanely, started(40, task_queued_timeout="35"), "took 40.0 s to start"),
         (S.test_the_scheduler_is_declared_sanely, started(num_runs="20"), "num_runs=20"),
         (S.test_the_scheduler_is_declared_sanely, started(args=("scheduler", "--num-runs", "9")), "leave --num"),
+        (S.test_the_scheduler_is_declared_sanely, started(args=("airflow", "scheduler", "--num-runs", "9")), "leave"),
         (X.test_the_example_dag_runs_daily_without_the_past, unpaused(0.5, 1.5, 2.5), "catchup: unpausing made 3"),
     ],
 )  # fmt: skip
