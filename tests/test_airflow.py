@@ -43,6 +43,7 @@ DAG_IDS = {
     "conformance_facts",
     "conformance_failing",
     "conformance_revision",
+    "conformance_rights",
     "hello_world_dag",
 }
 
