@@ -4,8 +4,9 @@ Its Python environment and a migrated database with two users are made once and 
 lock file. Everything that a test session writes is below pytest's temporary directory.
 
 The lock file comes from:
-    echo 'apache-airflow[cncf-kubernetes,postgres,redis,statsd]==2.9.0' | uv pip compile - --universal --python-version 3.11 \
-        --generate-hashes --no-emit-index-url --no-header --exclude-newer 2024-04-12 -o tests/airflow-2.9.0.txt
+    echo 'apache-airflow[cncf-kubernetes,postgres,redis,statsd]==2.9.0' | uv pip compile - --universal \
+        --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --exclude-newer 2024-04-12 \
+        -o tests/airflow-2.9.0.txt
 """
 
 from __future__ import annotations

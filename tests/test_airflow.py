@@ -40,14 +40,6 @@ from tests.waiting import waiter
 
 EXAMPLES = {"hello_world_dag", "etl_pipeline", "daily_report"}
 DAG_IDS = EXAMPLES | {path.stem for path in DAGS.glob("conformance_*.py")}
-DAG_IDS = {
-    "conformance_external",
-    "conformance_facts",
-    "conformance_failing",
-    "conformance_revision",
-    "conformance_rights",
-    "hello_world_dag",
-}
 
 
 @pytest.fixture(scope="module")
