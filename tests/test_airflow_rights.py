@@ -1,4 +1,7 @@
-"""Users and rights against a real Airflow: healthy roles are left alone, a right too many or too few is named."""
+"""Users and rights against a real Airflow: healthy roles are left alone, a right too many or too few is named.
+
+It comes right after test_airflow.py: later tests end every program that the session started, Airflow among them.
+"""
 
 from __future__ import annotations
 
