@@ -55,7 +55,7 @@ def test_a_task_reads_redis(subject: Subject) -> None:
     answer = subject.see(external)
     assert "read_redis" not in answer.logs, f"the task failed:\n{answer.logs['read_redis']}"
     assert answer.my_key == answer.seeded.my_key, (
-        f"my_key read as {answer.my_key!r}, the server holds {answer.seeded.my_key!r}: "
+        f"my_key read as {answer.my_key!r}, redis-external holds {answer.seeded.my_key!r}: "
         f"does redis_default point to redis-external:16379?"
     )
 

@@ -13,6 +13,7 @@ from fixtures.detection import Detection, Result
 from fixtures.errors import BudgetExceeded, HarnessError, Refused, UsageError
 from fixtures.faults import Case, Selection
 from fixtures.inject import Injection, NotInjected, Target, Undo
+from fixtures.objects import Pod, Workload
 from fixtures.outcome import Outcome, Verdict
 from fixtures.progress import Progress
 from fixtures.report import Check, Report
@@ -91,6 +92,12 @@ def test_a_variation_must_raise_no_alarm() -> None:
         loud = judged(case(kind="variation"), "AF-X-001", "AF-Y-001", **quiet | {"AF_Y_001": (outcome, "why")})
         assert not loud.proven
         assert f"AF-Y-001 is {outcome.value}: why" in loud.problem
+
+
+def test_the_line_that_names_the_cause_is_told() -> None:
+    reason = "the task failed:\n  | a log line\n  | the period is 24 hours"
+    told = judged(case(), "AF-X-001", AF_X_001=(Outcome.FAIL, reason))
+    assert told.message == "the task failed: … the period is 24 hours"
 
 
 def test_a_variation_of_which_nothing_was_judged_proves_nothing() -> None:
@@ -343,3 +350,22 @@ def test_an_object_is_created_and_deleted_again(target: Target, kubectl: Kubectl
     assert "resourcequota/q" in kubectl.objects
     injection.undo(keep_overlay=False)
     assert "resourcequota/q" not in kubectl.objects
+
+
+def test_a_broken_pod_of_an_older_revision_is_replaced() -> None:
+    def pod(name: str, revision: str, ready: str) -> Pod:
+        return Pod(
+            {
+                "metadata": {
+                    "name": name,
+                    "uid": name,
+                    "labels": {"controller-revision-hash": revision},
+                    "ownerReferences": [{"kind": "StatefulSet", "uid": "set"}],
+                },
+                "status": {"conditions": [{"type": "Ready", "status": ready}]},
+            }
+        )
+
+    worker = Workload({"kind": "StatefulSet", "metadata": {"uid": "set"}, "status": {"updateRevision": "new"}})
+    pods = [pod("old-broken", "old", "False"), pod("old-ready", "old", "True"), pod("new", "new", "False")]
+    assert [one.name for one in inject.stuck([worker], pods)] == ["old-broken"]

@@ -18,13 +18,13 @@ def item(id: str) -> Any:
 
 
 def test_the_order_of_checks() -> None:
-    ids = ["AF-EXE-008", "AF-RUN-001", "AF-RES-001", "AF-CMP-001"]
+    ids = ["AF-CM-001", "AF-RUN-001", "AF-RES-001", "AF-CMP-001"]
     ordered = sorted((item(id) for id in ids), key=turn_of)
     assert [one.get_closest_marker("").args[0] for one in ordered] == [
         "AF-CMP-001",
         "AF-RUN-001",
         "AF-RES-001",
-        "AF-EXE-008",
+        "AF-CM-001",
     ]
 
 
@@ -34,8 +34,10 @@ def test_only_what_disturbs_is_alone() -> None:
     assert not any(one.alone or requirements[one.owner].disruptive for one in schedule.UNDISTURBED)
 
 
-def test_the_executor_is_switched_last() -> None:
-    assert schedule.DISRUPTIVE[-1].owner == "AF-EXE-008"
+def test_what_may_stay_changed_comes_last() -> None:
+    last = schedule.DISRUPTIVE[-1].owner
+    assert last == "AF-CM-001"
+    assert catalogue.load()[last].last
 
 
 def test_an_observation_is_begun_only_where_its_promise_applies() -> None:
