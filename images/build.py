@@ -22,7 +22,7 @@ PREFIX = "airflow-conformance-build"
 """Repository of everything that is built, so that the machine's own images are left alone."""
 _BUILD_DEADLINE = 1800.0
 _SITE_DEADLINE = 1200.0
-_CLIENTS = ("kind", "helm")
+_CLIENTS = ("kind", "helm", "sealed-secrets")
 
 
 @dataclass

@@ -22,6 +22,7 @@ from images.docker import Docker
 from images.versions import Image, load
 
 Mode = Literal["pull", "build"]
+Client = Literal["kind", "helm", "kubectl", "kubeseal"]
 _PROBE_DEADLINE = 10.0
 _PULL_DEADLINE = 1800.0
 _VERSION_DEADLINE = 20.0
@@ -29,10 +30,16 @@ _VERSION_DEADLINE = 20.0
 
 @dataclass(frozen=True)
 class Clients:
-    """Programs with which the suite talks to a cluster."""
+    """Programs with which the suite talks to a cluster.
+
+    Attributes:
+        kubeseal: None where it is not at hand: one requirement needs it, and only where a cluster unseals at all, so it
+            is not built for a cluster that is there.
+    """
 
     helm: Path
     kubectl: Path
+    kubeseal: Path | None
 
 
 @dataclass(frozen=True)
@@ -49,6 +56,7 @@ class Toolchain:
     kind: Path
     helm: Path
     kubectl: Path
+    kubeseal: Path
     docker: Docker
     mode: Mode
     images: list[ReportedImage]
@@ -183,6 +191,7 @@ def pull(cache: Cache, docker: Docker, wanted: Sequence[Image]) -> Toolchain:
         kind=find("kind", cache),
         helm=find("helm", cache),
         kubectl=find("kubectl", cache),
+        kubeseal=find("kubeseal", cache),
         docker=docker,
         mode="pull",
         images=[*pulled, *(build_own(cache, docker, image) for image in wanted if image.role == "own")],
@@ -238,6 +247,7 @@ def built(cache: Cache, docker: Docker, airflow_versions: Sequence[str]) -> Tool
         kind=programs["kind"] / "kind",
         helm=programs["helm"] / "helm",
         kubectl=programs["kubernetes"] / "kubectl",
+        kubeseal=programs["sealed-secrets"] / "kubeseal",
         docker=docker,
         mode="build",
         images=node.images_of(store),
@@ -253,33 +263,41 @@ def clients(progress: Reporter, cache: Path) -> Clients:
         HarnessError: a program is not there and could not be built.
     """
     shared = Cache(cache, progress, threading.Event())
-    return Clients(helm=find("helm", shared), kubectl=find("kubectl", shared))
+    return Clients(helm=find("helm", shared), kubectl=find("kubectl", shared), kubeseal=at_hand("kubeseal", shared))
 
 
-def find(name: Literal["kind", "helm", "kubectl"], cache: Cache) -> Path:
-    """Return a program: the suite's own if it was built before, one on PATH of a suitable version, or a new one."""
+def find(name: Client, cache: Cache) -> Path:
+    """Return a program: one that is at hand, or a new one."""
+    return at_hand(name, cache) or golang.build(cache, load().programs[name]) / name
+
+
+def at_hand(name: Client, cache: Cache) -> Path | None:
+    """A program: the suite's own if it was built before, or one on PATH of a suitable version; None without either."""
     programs = load().programs
-    for program in ("kubernetes", "kubectl") if name == "kubectl" else (name,):
+    for program in (*_BUILT_WITH.get(name, ()), name):
         place = cache.path(f"program-{program}", golang.key(programs[program])) / name
         if place.exists():
             return place
     found = shutil.which(name)
-    if found and suitable(name, Path(found)):
-        return Path(found)
-    return golang.build(cache, programs[name]) / name
+    return Path(found) if found and suitable(name, Path(found)) else None
 
 
-# Oldest and first unsuitable version: kind must know the node image, Helm 4 has other options, and kubectl may differ
-# from the cluster by some versions without harm to what the suite asks of it.
+_BUILT_WITH: dict[str, tuple[str, ...]] = {"kubectl": ("kubernetes",), "kubeseal": ("sealed-secrets",)}
+"""Programs that are built together with those of an image, by their names in versions.yaml."""
+
+# Oldest and first unsuitable version: kind must know the node image, Helm 4 has other options, kubectl may differ from
+# the cluster by some versions without harm to what the suite asks of it, and before 0.7 kubeseal sealed otherwise.
 _SUITABLE: dict[str, tuple[tuple[int, int], tuple[int, int]]] = {
     "kind": ((0, 27), (1, 0)),
     "helm": ((3, 12), (4, 0)),
     "kubectl": ((1, 29), (2, 0)),
+    "kubeseal": ((0, 7), (1, 0)),
 }
 _ASK_VERSION = {
     "kind": ("version", "--quiet"),
     "helm": ("version", "--template", "{{.Version}}"),
     "kubectl": ("version", "--client", "--output=json"),
+    "kubeseal": ("--version",),
 }
 
 

@@ -90,6 +90,7 @@ class Versions(Strict):
     pause: str
     helm: str
     statsd_exporter: str
+    sealed_secrets: str
     airflow: dict[str, date]
     programs: dict[str, Program]
     images: dict[str, dict[str, Any]]
@@ -112,7 +113,8 @@ class Versions(Strict):
         return found
 
     def _image(self, name: str, description: dict[str, Any]) -> Image:
-        known = {**self.model_dump(include={"kubernetes", "etcd", "coredns", "pause", "statsd_exporter"})}
+        named = {"kubernetes", "etcd", "coredns", "pause", "statsd_exporter", "sealed_secrets"}
+        known = self.model_dump(include=named)
         known["airflow"] = description.get("airflow", "")
         arguments = {key: value.format_map(known) for key, value in description.get("arguments", {}).items()}
         published = description.get("published", "").format_map(known)

@@ -12,6 +12,7 @@ from fixtures import manifests, values
 from fixtures.chart import Chart
 from fixtures.errors import HarnessError
 from fixtures.helm import Helm
+from fixtures.observations import sealed
 from fixtures.settings import Executor
 from fixtures.subject import OWN
 from fixtures.values import merge
@@ -158,12 +159,37 @@ def test_the_documented_services_are_there(executor: Executor) -> None:
 def test_the_suites_own_pods_use_few_images_and_little_cpu(executor: Executor) -> None:
     objects = support(executor)
     assert manifests.images(objects) == {TOOLS, POSTGRES, REDIS}
-    for spec in pod_specs(objects):
+    for spec in pod_specs([*objects, *manifests.shared()]):
         for container in spec["containers"]:
             assert container["imagePullPolicy"] == "IfNotPresent"
             assert {"cpu", "memory"} <= set(container["resources"]["requests"])
             assert "cpu" not in container["resources"]["limits"]
             assert "readinessProbe" not in container, "an exec each second for ever would cost a tenth of a core"
+
+
+def test_the_controller_of_sealed_secrets_is_where_kubeseal_looks_for_it() -> None:
+    objects = manifests.shared()
+    service = named(objects, "Service", sealed.CONTROLLER)
+    labels = {"name": sealed.CONTROLLER}
+    assert service["metadata"] == {"name": sealed.CONTROLLER, "namespace": sealed.HOME, "labels": labels}
+    assert "name=sealed-secrets-controller" in sealed.LABELS
+    template = named(objects, "Deployment", sealed.CONTROLLER)["spec"]["template"]
+    assert service["spec"]["selector"].items() <= template["metadata"]["labels"].items()
+    (container,) = template["spec"]["containers"]
+    assert service["spec"]["ports"][0]["targetPort"] == container["ports"][0]["name"]
+
+
+def test_the_controller_of_sealed_secrets_may_do_what_it_does() -> None:
+    objects = manifests.shared()
+    (account,) = named(objects, "ClusterRoleBinding", "sealed-secrets-controller")["subjects"]
+    template = named(objects, "Deployment", "sealed-secrets-controller")["spec"]["template"]
+    assert template["spec"]["serviceAccountName"] == account["name"] == "sealed-secrets-controller"
+    rules = named(objects, "ClusterRole", "secrets-unsealer")["rules"]
+    may = {(resource, verb) for rule in rules for resource in rule["resources"] for verb in rule["verbs"]}
+    assert {("secrets", "create"), ("secrets", "update"), ("sealedsecrets/status", "update")} <= may
+    definition = named(objects, "CustomResourceDefinition", "sealedsecrets.bitnami.com")["spec"]
+    assert definition["versions"][0]["subresources"] == {"status": {}}
+    assert f"/apis/{definition['group']}/{definition['versions'][0]['name']}" == sealed.API
 
 
 def test_the_dags_are_the_suites_own() -> None:
@@ -228,7 +254,7 @@ class TestRendered:
 
     def test_all_fits_on_two_cores_twice(self, objects: list[dict[str, Any]], executor: Executor) -> None:
         """Requests of one release and what is beside it; the control plane takes 950m of two cores."""
-        specs = pod_specs([*objects, *support(executor)])
+        specs = pod_specs([*objects, *support(executor), *manifests.shared()])
         requests = [container["resources"]["requests"] for spec in specs for container in spec["containers"]]
         assert sum(millicores(request["cpu"]) for request in requests) <= 500
 

@@ -134,6 +134,8 @@ def test_an_image_that_no_registry_has_seen_is_not_called_pulled(engine, cache):
         ("kubectl", '{"clientVersion": {"gitVersion": "v1.32.5"}}', True),
         ("kubectl", '{"clientVersion": {"gitVersion": "v1.20.15"}}', False),
         ("kubectl", "Segmentation fault", False),
+        ("kubeseal", "kubeseal version: 0.29.0", True),
+        ("kubeseal", "kubeseal version: v0.6.0", False),
     ],
 )
 def test_a_program_on_path_must_have_a_suitable_version(tmp_path, name, says, is_suitable):
@@ -149,6 +151,33 @@ def test_a_program_that_was_built_is_preferred(cache, monkeypatch):
     place.mkdir(parents=True)
     (place / "kubectl").touch()
     assert toolchain.find("kubectl", cache) == place / "kubectl"
+
+
+@pytest.mark.parametrize(
+    ("name", "built"),
+    [
+        ("kubectl", "kubernetes"),
+        ("kubectl", "kubectl"),
+        ("kubeseal", "sealed-secrets"),
+        ("kubeseal", "kubeseal"),
+        ("helm", "helm"),
+    ],
+)
+def test_a_program_is_found_wherever_it_was_built(cache, monkeypatch, name, built):
+    monkeypatch.setenv("PATH", "")
+    assert toolchain.at_hand(name, cache) is None
+    place = cache.path(f"program-{built}", golang.key(load().programs[built]))
+    place.mkdir(parents=True)
+    (place / name).touch()
+    assert toolchain.at_hand(name, cache) == toolchain.find(name, cache) == place / name
+
+
+def test_kubeseal_is_not_built_for_a_cluster_that_is_there(tmp_path, monkeypatch):
+    built = []
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setattr(golang, "build", lambda cache, program: built.append(program.name) or tmp_path)
+    assert toolchain.clients(Said(), tmp_path).kubeseal is None
+    assert built == ["helm", "kubectl"]
 
 
 def test_modules_are_locked_to_the_versions_that_are_promised():
@@ -213,7 +242,7 @@ def test_what_an_image_starts_from_is_part_of_its_key():
 def test_a_node_with_full_storage_needs_no_images_but_its_own():
     plan = Plan.of(["2.9.0"]).machine_only()
     assert [image.name for image in plan.images] == ["node-root", "node"]
-    assert {program.name for program in plan.programs} == {"kubernetes", "kind", "helm"}
+    assert {program.name for program in plan.programs} == {"kubernetes", "kind", "helm", "sealed-secrets"}
 
 
 @pytest.mark.parametrize(
@@ -253,6 +282,7 @@ def tools(storage):
         kind=Path("kind"),
         helm=Path("helm"),
         kubectl=Path("kubectl"),
+        kubeseal=Path("kubeseal"),
         docker=Docker(Path("docker"), "unix:///socket", {"DOCKER_HOST": "unix:///socket"}),
         mode="build",
         images=[],
