@@ -1,11 +1,12 @@
 """An existing deployment is asked for everything the run will do before it does anything."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from fixtures import existing
-from fixtures.errors import CannotSee, UsageError
+from fixtures.errors import CannotSee, HarnessError, UsageError
 from fixtures.kube import Kube, NotFound
 from fixtures.settings import Executor
 
@@ -55,3 +56,20 @@ def test_the_executor_is_detected() -> None:
 def test_an_executor_that_the_readme_does_not_promise_must_be_named() -> None:
     with pytest.raises(UsageError, match="cannot be told"):
         existing.detect_executor(StubKube(workloads("LocalExecutor")), "airflow", "airflow")
+
+
+def test_dns_is_asked_for_in_a_pod_that_can_answer() -> None:
+    def subject(*ready: str, answer: int = 2) -> Any:
+        def inside(pod: Any, container: str) -> Any:
+            assert container in ready
+            return SimpleNamespace(run=lambda command: SimpleNamespace(rc=answer))
+
+        def pods(component: str) -> list[Any]:
+            return [SimpleNamespace(name=f"{component}-1", ready=component in ready)]
+
+        return SimpleNamespace(cluster=SimpleNamespace(pods=pods, inside=inside))
+
+    existing.require_dns(subject())  # nothing is ready, which is for the checks to tell
+    existing.require_dns(subject("scheduler", answer=0))
+    with pytest.raises(HarnessError, match="pod webserver-1 cannot resolve"):
+        existing.require_dns(subject("webserver"))
