@@ -23,6 +23,7 @@ from tests.stub_api import (
     DEPLOYMENTS,
     EVENTS,
     JOBS,
+    NOW,
     PODS,
     REPLICASETS,
     RUNNING,
@@ -428,6 +429,12 @@ def test_the_whole_namespace_is_looked_at_for_doom(api: StubApi, cluster: Cluste
     eventually(lambda: cluster.workload("triggerer"))
     with pytest.raises(TargetFailed, match="exceeded quota"):
         cluster.raise_if_doomed()
+    cluster.raise_if_doomed(cluster.pods("webserver"))  # which has nothing to do with that quota
+    api.put(PODS, member("triggerer", creationTimestamp=NOW))
+    eventually(lambda: cluster.pods("triggerer"))
+    api.remove(PODS, "airflow-triggerer-0")
+    eventually(lambda: not cluster.pods("triggerer"))
+    cluster.raise_if_doomed()  # the quota let a pod through since then
 
 
 def test_says_what_is_not_ready(api: StubApi, cluster: Cluster) -> None:
