@@ -45,8 +45,11 @@ def test_the_sync_interval_is_the_declared_one(subject: Subject) -> None:
     subject.see(scheduler_ready)
     subject.require_git_sync()
     pod = subject.pod(subject.parser)
-    declared = gitsync.effective_period(pod.container("git-sync").env)
+    declared = gitsync.declared_period(subject, pod)
     measured = gitsync.measured_period(subject, subject.see(repository), pod, declared)
+    if measured is None:
+        subject.note("AF-GIT-002", f"declared are {declared:g} s, which is too long to be measured in one run")
+        return
     assert abs(measured - declared) <= max(2.0, 0.25 * declared), (
         f"git-sync asks every {measured:.1f} s, declared are {declared:g} s"
     )

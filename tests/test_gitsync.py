@@ -1,5 +1,8 @@
 """The interval that git-sync keeps, from the environment that the chart gives it."""
 
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 
 from fixtures import gitsync
@@ -21,3 +24,21 @@ def test_the_deprecated_wait_wins() -> None:
     assert gitsync.effective_period({"GIT_SYNC_WAIT": "60", "GITSYNC_PERIOD": "5s"}) == 60
     assert gitsync.effective_period({"GITSYNC_PERIOD": "5s"}) == 5
     assert gitsync.effective_period({}) == 10
+
+
+def test_the_values_declare_the_period() -> None:
+    class Container:
+        env = {"GIT_SYNC_WAIT": "60"}
+
+    def declared(**git_sync: object) -> float:
+        def value(path: str, default: object) -> object:
+            return git_sync.get(path.rpartition(".")[2], default)
+
+        pod = SimpleNamespace(container=lambda name: Container)
+        subject: Any = SimpleNamespace(value=value)
+        return gitsync.declared_period(subject, pod)  # type: ignore[arg-type]
+
+    assert declared(wait=5, period="1m") == 5
+    assert declared(wait=None, period="1m") == 60
+    assert declared(period="24h") == 86400
+    assert declared() == 60
