@@ -27,16 +27,15 @@ def test_the_deprecated_wait_wins() -> None:
 
 
 def test_the_values_declare_the_period() -> None:
-    class Container:
-        env = {"GIT_SYNC_WAIT": "60"}
+    container = SimpleNamespace(env={"GIT_SYNC_WAIT": "60"})
 
     def declared(**git_sync: object) -> float:
         def value(path: str, default: object) -> object:
             return git_sync.get(path.rpartition(".")[2], default)
 
-        pod = SimpleNamespace(container=lambda name: Container)
+        pod: Any = SimpleNamespace(container=lambda name: container)
         subject: Any = SimpleNamespace(value=value)
-        return gitsync.declared_period(subject, pod)  # type: ignore[arg-type]
+        return gitsync.declared_period(subject, pod)
 
     assert declared(wait=5, period="1m") == 5
     assert declared(wait=None, period="1m") == 60
