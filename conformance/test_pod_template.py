@@ -150,7 +150,7 @@ def test_tasks_reach_the_kubernetes_api(subject: Subject) -> None:
     answer = subject.see(facts).seen["kubernetes_api"]
     assert answer, (
         "a task has no service account token, so it cannot use the Kubernetes API: "
-        "set workers.serviceAccount.automountServiceAccountToken: true"
+        "set workers.serviceAccount.automountServiceAccountToken to true"
     )
     status = answer.get("status")
     assert status in (200, 403), (  # 403: known, and without that right, which AF-EXE-007 judges

@@ -6,6 +6,7 @@ import os
 import stat
 import threading
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -648,3 +649,17 @@ def test_kubectl_is_given_the_cluster(cluster: Cluster, kubectl: Script, tmp_pat
     result = tools.kubectl_run("create", "-f", "-", stdin=json.dumps({"a": 1}))
     assert json.loads(result.stdout) == {"a": 1}
     assert tools.argv("version")[1:] == ["--kubeconfig", str(tmp_path / "config"), "--context", "kind-x", "version"]
+
+
+def test_when_a_pod_was_told_to_end() -> None:
+    raw = pod("w", "webserver")
+    assert Pod(raw).told_to_end is None
+    raw["metadata"] |= {"deletionTimestamp": "2026-01-01T12:00:30Z", "deletionGracePeriodSeconds": 30}
+    assert Pod(raw).told_to_end == datetime.fromisoformat(NOW)
+
+
+def test_the_last_words_of_pods(api: StubApi, cluster: Cluster) -> None:
+    waits = pod("w", "worker", container("base", waiting("ErrImagePull")), phase="Pending")
+    assert "pod w, image" in cluster.last_words([Pod(waits)])
+    assert "waiting: ErrImagePull" in cluster.last_words([Pod(waits)])
+    assert cluster.last_words([Pod(pod("v", "worker", container("base")))]) == ""
