@@ -67,6 +67,9 @@ def test_every_declared_component_is_healthy_and_the_api_is_open(subject: Subjec
     subject.see(airflow_access)
     subject.see(component_health)
     backends = subject.option("api", "auth_backends", component="webserver")
+    assert "deny_all" not in backends, (
+        f"[api] auth_backends is {backends}: every client of the REST API but a browser with a session is refused"
+    )
     if "basic_auth" in backends:
         answer = subject.airflow.get_with_password("/api/v1/dags?limit=1")
         assert answer.status == 200, (
