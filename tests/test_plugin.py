@@ -194,6 +194,8 @@ def test_a_fault_that_no_row_is_accused_of_is_told_by_the_row_that_met_it(suite:
     code, _, report = suite.run(first="raise TargetFailed('no metrics', component='statsd')")
     assert outcomes(report)["AF-A-001", "kubernetes"] == "fail"
     assert code == 1
+    check = next(check for check in report["checks"] if check["outcome"] == "fail")
+    assert "Pods" in [evidence["title"] for evidence in check["evidence"]]
 
 
 def test_nothing_keeps_the_report_and_the_cleanup(suite: Suite) -> None:
