@@ -33,7 +33,9 @@ def spec(**changes: Any) -> dict[str, Any]:
         ],
     }
     volumes = [{"name": "config", "configMap": {"name": "airflow-config"}}, {"name": "dags", "emptyDir": {}}]
-    return {"containers": [base], "volumes": volumes, "restartPolicy": "Never", "affinity": {}, **changes}
+    clone = {"name": "git-sync-init", "volumeMounts": [{"name": "dags", "mountPath": "/git"}]}
+    rest = {"volumes": volumes, "restartPolicy": "Never", "affinity": {}}
+    return {"initContainers": [clone], "containers": [base], **rest, **changes}
 
 
 def template(body: dict[str, Any]) -> Template:
@@ -104,6 +106,13 @@ def test_what_the_scheduler_has_and_tasks_would_not() -> None:
         "no volume at /opt/airflow/airflow.cfg (in the scheduler: config)",
         "no volume at /opt/airflow/dags (in the scheduler: dags)",
         "no securityContext.fsGroup",
+    ]
+
+
+def test_somebody_must_fill_an_empty_volume_for_dags() -> None:
+    body = spec(securityContext={"fsGroup": 0}, initContainers=[])
+    assert missing_in(template(body), scheduler(), "/opt/airflow/dags/x", "/logs") == [
+        "the volume at /opt/airflow/dags is empty, because no init container (git-sync-init) fills it with DAGs"
     ]
 
 
