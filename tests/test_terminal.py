@@ -154,7 +154,16 @@ class TestCrashLoops:
 
     def test_waiting_for_migrations_is_no_failure_in_itself(self) -> None:
         init = container("wait-for-airflow-migrations", CLBO, restarts=5)
-        assert cause(pod("w", "webserver", container("webserver", waiting("PodInitializing")), init=(init,))) is None
+        waits = pod("w", "webserver", container("webserver", waiting("PodInitializing")), init=(init,))
+        assert cause(waits) is None
+        unmigrated = "TimeoutError: There are still unapplied migrations after 60 seconds."
+        assert cause(waits, log_tail=lambda pod, name: unmigrated) is None
+
+    def test_an_airflow_that_cannot_start_at_all_is_one(self) -> None:
+        init = container("wait-for-airflow-migrations", CLBO, restarts=5)
+        waits = pod("w", "webserver", container("webserver", waiting("PodInitializing")), init=(init,))
+        error = found(waits, log_tail=lambda pod, name: "ValueError: Unable to configure handler 'task'")
+        assert "Unable to configure handler" in error.cause
 
     def test_a_name_that_does_not_resolve_points_to_dns(self) -> None:
         error = found(
