@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from conformance.test_components import test_redis_is_the_one_broker as judge_brokers
+from fixtures.observations import architecture, scheduler_ready
 from fixtures.observations.architecture import Brokers, error_of, mounted_below
+from fixtures.settings import Executor
 
 RETRY = '{"logger":"","level":0,"msg":"error syncing repo, will retry","error":"Run(git fetch):\\nno route"}'
 
@@ -81,3 +83,16 @@ def test_a_right_broker_passes() -> None:
     """One server for all, and a worker that consumes the queue; or workers that cannot be asked."""
     judge_brokers(SimpleNamespace(see=lambda _: brokers(workers={"celery@w": ["default", "gpu"]})))  # type: ignore[arg-type]
     judge_brokers(SimpleNamespace(see=lambda _: brokers()))  # type: ignore[arg-type]
+
+
+def test_a_broker_of_no_use_is_told_without_the_workers() -> None:
+    """A worker that does not come up because of its broker hides nothing: the scheduler's answer is judged."""
+    seen: list[object] = []
+    subject = SimpleNamespace(
+        executor=Executor.CELERY,
+        see=seen.append,
+        ask=lambda *_: {"scheme": "redis", "role": "slave", "error": "READONLY"},
+    )
+    found = architecture.brokers.look(subject)  # type: ignore[arg-type]
+    assert set(found.seen) == {"scheduler"}
+    assert seen == [scheduler_ready]
