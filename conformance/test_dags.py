@@ -1,10 +1,8 @@
 """DAG files: where they lie, how soon they are seen, how broken ones are reported (README: DAG Management)."""
 
 from fixtures.catalogue import requirement
-from fixtures.observations import added_listed, airflow_access, scheduler_ready
+from fixtures.observations import BROKEN, added_listed, airflow_access, committed, scheduler_ready
 from fixtures.observations.architecture import (
-    BROKEN,
-    broken_committed,
     broken_forgotten,
     broken_reported,
     changed_listed,
@@ -51,11 +49,11 @@ def test_a_broken_file_is_reported(subject: Subject) -> None:
     """A DAG file that does not import MUST be reported with its name and traceback, and harm no other DAG."""
     subject.see(scheduler_ready)
     subject.require_git_sync()
-    broken, problem = subject.see(broken_committed), subject.see(broken_reported)
+    commit, problem = subject.see(committed), subject.see(broken_reported)
     assert "conformance_module_that_does_not_exist" in problem.stack_trace, (
-        f"the import error of {broken.file} does not tell its cause:\n{problem.stack_trace}"
+        f"the import error of {commit.broken_file} does not tell its cause:\n{problem.stack_trace}"
     )
-    lost = broken.before - {dag.dag_id for dag in subject.airflow.dags()}
+    lost = commit.before - {dag.dag_id for dag in subject.airflow.dags()}
     assert not lost, f"since the broken file came, these DAGs are no longer listed: {sorted(lost)}"
     subject.see(broken_forgotten)
 

@@ -8,7 +8,6 @@ from fixtures.observations import (
     LOGS_GONE,
     added_listed,
     committed,
-    deletion,
     facts_triggered,
     first_checkout,
     hello,
@@ -18,7 +17,7 @@ from fixtures.observations import (
     scheduler_ready,
     webserver_ready,
 )
-from fixtures.observations.architecture import everyone_followed, git_credentials, syncing
+from fixtures.observations.architecture import deletion, everyone_followed, git_credentials, syncing
 from fixtures.subject import Subject
 
 
