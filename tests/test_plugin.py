@@ -63,7 +63,7 @@ def stub(context, executor):
 
 
 run.KindProvider = run.ExistingProvider = StubProvider
-run.schedule.begin_undisturbed = run.schedule.begin_disruptive = lambda subject: None
+run.schedule.begin_undisturbed = run.schedule.begin_disruptive = lambda subject, judged: None
 run.EvidenceStore.of_subject = lambda store, subject, name: [
     store.keep(f"evidence/{subject.executor}/{name}/pods.txt", "pods", title="Pods", kind="object")
 ]
