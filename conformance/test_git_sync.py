@@ -1,5 +1,7 @@
 """DAGs by git-sync (README: DAGs, Git-Sync)."""
 
+from pathlib import PurePosixPath
+
 from fixtures import gitsync
 from fixtures.catalogue import requirement
 from fixtures.errors import Unsupported
@@ -31,7 +33,7 @@ def test_dags_come_from_the_declared_revision(subject: Subject) -> None:
         f"declared ref {subject.see(repository).ref} is {server}, the scheduler has {scheduler}: "
         f"compare dags.gitSync.branch, ref and rev, and read the log of the container git-sync"
     )
-    configured = subject.config.get("core", "dags_folder").rstrip("/")
+    configured = str(PurePosixPath(subject.config.get("core", "dags_folder")))
     folder = subject.declared_dags_folder()
     assert configured == folder, f"[core] dags_folder is {configured}, with dags.gitSync it must be {folder}"
     fileloc = subject.see(hello).fileloc

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from images.toolchain import Toolchain
 
 STORAGE = "/var/lib/containerd"
+ROOMS_PLACE = "/var/lib/airflow-conformance/rooms"
+"""Directory of the node with room for volumes."""
+ROOMS = 20
 _DATABASES = "io.containerd.*/*.db"
 _PATCHES = "/kind/patches"
 _STORE_DEADLINE = 1200.0
@@ -156,10 +159,20 @@ def kind_config(toolchain: Toolchain, cluster_dir: Path) -> Path:
         storage = cluster_dir / "containerd"
         clone_node_storage(toolchain.store / "containerd", storage)
         mounts.append({"hostPath": str(storage), "containerPath": STORAGE})
+        mounts.append({"hostPath": str(_make_rooms(cluster_dir / "volumes")), "containerPath": ROOMS_PLACE})
         config["networking"] = {"disableDefaultCNI": True}  # the node image brings a static one
     path = cluster_dir / "kind.yaml"
     path.write_text(yaml.safe_dump(config, sort_keys=False))
     return path
+
+
+def _make_rooms(directory: Path) -> Path:
+    """A directory for each volume of the cluster, in which everybody may write; groups are kept for what is below."""
+    for number in range(ROOMS):
+        room = directory / str(number)
+        room.mkdir(parents=True)
+        room.chmod(0o2777)  # Kubernetes does not give a directory of the node to the group of a pod (fsGroup)
+    return directory
 
 
 def load_images(toolchain: Toolchain, cluster_name: str) -> None:

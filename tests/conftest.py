@@ -1,7 +1,13 @@
 """Fixtures that several test modules share."""
 
+from hypothesis import HealthCheck, settings
+
 from tests.caching import cache
 from tests.charting import helm_binary, published_chart, small_chart
 from tests.real_airflow import real_airflow
 
 __all__ = ["cache", "helm_binary", "published_chart", "real_airflow", "small_chart"]
+
+# How fast examples are drawn says nothing about the suite; on a busy machine it would fail tests.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")

@@ -122,7 +122,7 @@ def test_two_releases_fit_into_one_cluster(executor: Executor) -> None:
     ("executor", "claim"), [(Executor.KUBERNETES, "airflow-logs"), (Executor.CELERY, "logs-blue-worker-0")]
 )
 def test_the_volume_for_logs_is_bound_to_the_claim_that_the_chart_asks_for(executor: Executor, claim: str) -> None:
-    objects = support(executor, release="blue")
+    objects = support(executor, fullname="blue")
     volume = named(objects, "PersistentVolume", "ns-logs")["spec"]
     assert volume["claimRef"] == {"namespace": "ns", "name": claim}
     asked = named(objects, "PersistentVolumeClaim", claim)["spec"]

@@ -10,7 +10,7 @@ import urllib.request
 
 url, deadline = sys.argv[1], float(sys.argv[2])
 try:
-    with urllib.request.urlopen(url, timeout=deadline) as answer:
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=deadline) as answer:
         found = {"status": answer.status, "url": answer.url, "body": answer.read(65536).decode(errors="replace")}
 except urllib.error.HTTPError as error:
     found = {"status": error.code, "url": url, "body": error.read(65536).decode(errors="replace")}
