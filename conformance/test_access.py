@@ -6,6 +6,9 @@ from fixtures.observations import documented_login, webserver_ready
 from fixtures.session import Credentials, Unreachable, WrongCredentials
 from fixtures.subject import Subject
 
+SHORTEST_SESSION = 5
+"""Minutes; rules of a site may end a session that is idle for longer."""
+
 
 @requirement("AF-UI-001")
 def test_port_forward_reaches_the_ui(subject: Subject) -> None:
@@ -59,6 +62,11 @@ def test_the_documented_password_opens_the_ui(subject: Subject) -> None:
     assert credentials is not None
     users = subject.airflow.open_session(credentials).get("/users/list/")
     assert users.status == 200, f"{credentials.username} is no administrator: GET /users/list/ answers {users.status}"
+    minutes = int(subject.option("webserver", "session_lifetime_minutes", "43200", "webserver") or 43200)
+    assert minutes >= SHORTEST_SESSION, (
+        f"[webserver] session_lifetime_minutes is {minutes}: a user who reads a page for longer must log in again; "
+        "the default is 43200"
+    )
     if credentials.password != "admin":
         try:
             subject.airflow.open_session(Credentials("admin", "admin"))

@@ -6,6 +6,7 @@ from fixtures.observations.architecture import (
     broken_forgotten,
     broken_reported,
     changed_listed,
+    files_by_dag,
     first_listing,
     is_on_disk,
 )
@@ -27,6 +28,8 @@ def test_dags_lie_in_the_declared_folder(subject: Subject) -> None:
     assert not elsewhere, f"declared is the DAG folder {folder}, DAGs lie elsewhere: {elsewhere}"
     moved = {dag: [before[dag], file] for dag, file in own.items() if before.get(dag, file) != file}
     assert not moved, f"DAGs are read from two files in turn: {moved}"
+    twice = {dag: files for dag, files in files_by_dag(subject).items() if len(files) > 1 and dag in now}
+    assert not twice, f"DAGs are defined in more than one file, and the one that is parsed last wins: {twice}"
     if folder != "/opt/airflow/dags":
         subject.note(
             "AF-DAG-001",

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 from fixtures import groomer, mail
 from fixtures.catalogue import requirement
-from fixtures.errors import Blocked, Unsupported
+from fixtures.errors import Blocked, TargetFailed, Unsupported
 from fixtures.observations import LOGS_GONE, hello, listed
 from fixtures.observations.examples import (
     daily_report,
@@ -16,6 +16,7 @@ from fixtures.observations.examples import (
     scheduled_runs,
 )
 from fixtures.observations.monitoring import log_keys, log_source, why_lost
+from fixtures.observations.pods import why_logs_end
 from fixtures.settings import Executor
 from fixtures.subject import Subject
 
@@ -35,6 +36,10 @@ def test_the_example_dag_is_listed_as_documented(subject: Subject) -> None:
     assert subject.airflow.details("hello_world_dag").catchup is False, "catchup is on"
     assert task.retries == 1, f"hello_task has {task.retries} retries"
     assert task.retry_delay == timedelta(minutes=5), f"retry_delay is {task.retry_delay}"
+    assert task.execution_timeout is None or task.execution_timeout >= timedelta(hours=1), (
+        f"hello_task has an execution_timeout of {task.execution_timeout}, which the README does not give it: "
+        "[core] default_task_execution_timeout, or a task_policy?"
+    )
 
 
 @requirement("AF-EXM-002")
@@ -84,7 +89,7 @@ def test_the_example_arguments_are_obeyed(subject: Subject) -> None:
     runs = [subject.see(retried).finished.run, subject.see(etl_refused).run]
     try:
         sent = [found.subject for run in runs for found in mail.mailbox(subject).about(run.run_id)]
-    except (Blocked, Unsupported) as unseen:
+    except (Blocked, Unsupported, TargetFailed) as unseen:  # the last is the finding of AF-OPS-004
         subject.note("AF-EXM-005", f"mails were not looked at: {unseen.cause}")
         return
     assert not sent, f"email_on_failure and email_on_retry are off, and these mails were sent: {sent}"
@@ -96,7 +101,8 @@ def test_the_log_outlives_the_task(subject: Subject) -> None:
     """The log of a finished task MUST be readable after its pod is gone."""
     log = subject.see(hello).log
     assert LOGS_GONE not in log, (
-        "the log is lost with the pod: enable logs.persistence or remote logging\n" + log[-2000:]
+        f"the log is lost with the pod: {why_logs_end(subject) or 'does the webserver mount the same volume?'}\n"
+        + log[-2000:]
         if subject.executor is Executor.KUBERNETES
         else f"the webserver cannot read the worker's log: {why_lost(log) or 'its words follow'}\n" + log[-2000:]
     )
@@ -116,6 +122,9 @@ def test_logs_stay(subject: Subject) -> None:
         if container["name"].endswith("log-groomer")
     }
     soon = {name: kept for name, kept in groomers.items() if kept is not None and kept < timedelta(days=1)}
+    if subject.executor is Executor.CELERY:  # the log of a task pod is read when the pod is gone, see AF-LOG-001
+        ends = why_logs_end(subject)
+        assert not ends, f"logs go with the worker's pod: {ends}"
     assert not soon, f"logs are deleted at an age of {min(soon.values())}: {', '.join(soon)}; see logGroomerSidecar"
     for later in (etl_again, daily_report):  # time passes
         subject.settle(later)

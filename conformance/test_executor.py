@@ -113,3 +113,15 @@ def test_a_task_is_delivered_once(subject: Subject) -> None:
     option = f"[celery_broker_transport_options] visibility_timeout is {seen.visibility_timeout:g} s in the worker"
     assert seen.visibility_timeout >= HOUR, f"{option}: each task that takes longer runs twice; set at least {HOUR:g}"
     assert not seen.longer, f"{option}, and {seen.longer} tasks took longer: they were delivered twice; set it higher"
+
+
+@requirement("AF-EXE-011")
+def test_results_are_read_where_they_are_stored(subject: Subject) -> None:
+    """The scheduler MUST read the results of tasks where the workers store them."""
+    subject.see(scheduler_ready)
+    subject.see(worker_ready)
+    kept = {name: subject.ask(name, "celery_options")["results"] for name in ("scheduler", "worker")}
+    assert kept["scheduler"] == kept["worker"], (
+        f"the worker stores results in {kept['worker']}, the scheduler reads {kept['scheduler']}: finished tasks keep "
+        "their slots until none is left; [celery] result_backend must be the same"
+    )

@@ -18,9 +18,11 @@ def test_the_metadata_database_serves_airflow(subject: Subject) -> None:
         f"{role}: {'; '.join(service.too_strict)}: queries of Airflow are cancelled; "
         f"alter role {seen['role']} reset <setting>, then end the old sessions"
     )
-    free = seen["room"] - seen["sessions"]
-    assert free >= service.demanded["free_connections"], (
-        f"only {free} of {seen['room']} connections are free: raise max_connections or put PgBouncer in front"
-    )
+    assert not seen["read_only"], f"{role}: its sessions are read-only"
+    for scope, used, allowed in seen["room"]:
+        assert allowed - used >= service.demanded["free_connections"], (
+            f"{scope} may have {allowed} connections, only {allowed - used} are free: raise the limit, or put "
+            "PgBouncer in front"
+        )
     if seen["sslmode"] in ("require", "verify-ca", "verify-full") and not subject.value("pgbouncer.enabled", False):
         assert seen["encrypted"], f"the connection declares sslmode={seen['sslmode']}, and the session is not encrypted"

@@ -32,4 +32,5 @@ def test_users_are_made_in_the_ui(subject: Subject) -> None:
 def test_each_role_may_do_what_it_is_for(subject: Subject) -> None:
     """Users with the roles Viewer, User, Op and Admin MUST have the rights of their role, and visitors none."""
     problems = [deed.problem for deed in subject.see(roles.deeds) if deed.problem]
+    problems += roles.excessive_permissions(subject)
     assert not problems, "\n".join(problems)

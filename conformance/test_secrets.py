@@ -17,10 +17,12 @@ def test_the_database_connection_comes_from_the_secret(subject: Subject) -> None
 
 @requirement("AF-SCR-002")
 def test_no_credential_stands_in_clear(subject: Subject) -> None:
-    """No credential MUST stand in clear text in a ConfigMap, a pod, a workload or a Job of the release."""
+    """No credential MUST stand in clear text in an object of the release, or in what Airflow shows of itself."""
     subject.settle(security.holders)  # by then the pods of the first tasks have been seen
     found = security.clear_text(subject)
     assert not found, "\n".join(found) + "\nput it into a Secret and refer to that with secretKeyRef"
+    shown = security.shown_by_airflow(subject)
+    assert not shown, "\n".join(shown) + "\nset it to non-sensitive-only"
 
 
 @requirement("AF-SCR-003")

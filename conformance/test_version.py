@@ -1,14 +1,21 @@
 """Version and naming (README: Version, Namespace)."""
 
 from fixtures.catalogue import requirement
+from fixtures.objects import FINISHED
 from fixtures.observations import facts, metadata_databases, scheduler_image, scheduler_ready, webserver_ready
 from fixtures.subject import Subject
+from fixtures.watch import is_task_pod
 
 
 @requirement("AF-VER-001")
 def test_every_component_runs_the_promised_version(subject: Subject) -> None:
     """Chart, images, webserver, scheduler and tasks MUST all be of the promised versions."""
     promised = subject.settings.AIRFLOW
+    helm = subject.helm.status(subject.release, subject.namespace) if subject.values else None
+    assert helm is None or helm.state == "deployed", (
+        f"revision {helm.revision} of the Helm release is {helm.state}: that upgrade did not end well, and while one "
+        f"is pending Helm refuses every other; `helm history {subject.release}`, then `helm rollback`"
+    )
     subject.see(webserver_ready)
     subject.see(scheduler_ready)
     for workload in subject.cluster.workloads():
@@ -17,8 +24,13 @@ def test_every_component_runs_the_promised_version(subject: Subject) -> None:
             f"promised is airflow-{subject.settings.CHART_VERSION}"
         )
     scheduler = subject.pod("scheduler").container("scheduler").image
+    other_image = subject.value("images.useDefaultImageForMigration", False)
     for pod in subject.cluster.pods(tier="airflow", release=subject.release):
+        if pod.phase in FINISHED or is_task_pod(pod.raw) or pod.labels.get("component") == "pgbouncer":
+            continue
         for container in [*pod.containers.values(), *pod.init_containers.values()]:
+            if other_image and container.name == "wait-for-airflow-migrations":
+                continue
             same_repository = container.image.rpartition(":")[0] == scheduler.rpartition(":")[0]
             assert container.image == scheduler or not same_repository, (
                 f"{container.name} of {pod.name} runs {container.image}, the scheduler {scheduler}"

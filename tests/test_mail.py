@@ -1,8 +1,14 @@
 """Reading mails, and why there are none."""
 
+import json
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 
-from fixtures.mail import Mail, why_not_sent
+from fixtures.errors import Blocked, TargetFailed, Unsupported
+from fixtures.mail import Mail, Mailbox, mailbox, why_not_sent
+from fixtures.settings import Executor
 
 
 def test_a_mail_of_the_sink() -> None:
@@ -29,3 +35,47 @@ def test_the_error_of_a_mail_server(line: str) -> None:
 
 def test_a_log_without_an_error_of_mail() -> None:
     assert why_not_sent("ValueError: conformance") == ""
+
+
+class Sink:
+    """A sink with two mails about one run."""
+
+    def proxy_get(self, service: str, port: int, path: str) -> str:
+        html = {"type": "text/html", "filename": None, "content": "run scheduled__1", "bytes": 16}
+        mail = {"received": "2024-01-01T00:00:00+00:00", "from": "a@b", "to": ["c@d"], "subject": "x", "parts": [html]}
+        number = path.rpartition("/")[2]
+        return json.dumps([{"number": 1}, {"number": 2}] if number == "messages" else {**mail, "number": number})
+
+
+def test_only_mails_after_a_given_one_count_where_that_is_asked() -> None:
+    box = Mailbox(SimpleNamespace(cluster=Sink()))  # type: ignore[arg-type]
+    assert box.newest() == 2
+    assert [mail.number for mail in box.about("scheduled__1")] == [1, 2]
+    assert [mail.number for mail in box.about("scheduled__1", after=1)] == [2]
+
+
+def deployment(reason: str, **options: str) -> Any:
+    """A deployment that sends its mails elsewhere; `reason` is what keeps it from connecting there."""
+    return SimpleNamespace(
+        namespace="ns",
+        executor=Executor.CELERY,
+        option=lambda section, key, default: options.get(key, default),
+        ask=lambda component, probe, deadline, address: {address: reason},
+    )
+
+
+@pytest.mark.parametrize(
+    ("subject", "error", "told"),
+    [
+        (
+            deployment("no connection (refused)"),
+            TargetFailed,
+            "smtp_host is localhost, smtp_port 25, and from the worker",
+        ),
+        (deployment("", smtp_host="relay"), Blocked, "go to relay"),
+        (deployment("", email_backend="site.sendgrid"), Unsupported, "email_backend is site.sendgrid"),
+    ],
+)
+def test_mails_that_go_elsewhere(subject: Any, error: type[Exception], told: str) -> None:
+    with pytest.raises(error, match=told):
+        mailbox(subject)

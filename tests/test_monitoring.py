@@ -1,5 +1,7 @@
 """What monitoring checks conclude from what they see."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from fixtures import statsd
@@ -112,3 +114,28 @@ def test_lines_of_the_parser() -> None:
     assert PARSER_LINE.search("INFO - Processing file /dags/x.py for tasks to queue")
     assert PARSER_LINE.search("ERROR - Failed to import: /dags/x.py")
     assert not PARSER_LINE.search("ERROR - something else")
+
+
+SERVICE = {
+    "metadata": {"name": "airflow-statsd", "creationTimestamp": "2026-01-01T10:00:00Z"},
+    "spec": {"clusterIP": "10.0.0.7", "ports": [{"port": 9125, "protocol": "UDP"}, {"port": 9102}]},
+}
+LATER = datetime(2026, 1, 1, 11, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("host", ["airflow-statsd", "airflow-statsd.airflow.svc", "10.0.0.7"])
+def test_metrics_that_go_to_the_service(host: str) -> None:
+    assert statsd.misdirected(host, "9125", SERVICE, LATER) == []
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "started", "said"),
+    [
+        ("localhost", "9125", LATER, "statsd_host is localhost, the exporter's Service is airflow-statsd"),
+        ("airflow-statsd", "8125", LATER, "statsd_port is 8125, the Service takes UDP at 9125"),
+        ("airflow-statsd", "9125", datetime(2026, 1, 1, 9, tzinfo=UTC), "is younger than the scheduler"),
+    ],
+)
+def test_metrics_that_go_elsewhere(host: str, port: str, started: datetime, said: str) -> None:
+    (reason,) = statsd.misdirected(host, port, SERVICE, started)
+    assert said in reason

@@ -16,7 +16,7 @@ from fixtures.observations.pods import (
     missing_in,
     mounted_config_map,
     seen_differently,
-    too_small,
+    too_tight,
 )
 
 
@@ -87,16 +87,16 @@ def test_changed_resources_and_variables_are_named_without_the_values_of_variabl
     ]
 
 
-def test_a_limit_without_unit_is_too_small() -> None:
-    assert too_small(template(spec())) == []
+def test_a_limit_without_unit_is_too_tight() -> None:
+    assert too_tight(template(spec())) == []
     body = spec()
     body["containers"][0]["resources"]["limits"]["memory"] = "512"
-    assert too_small(template(body)) == ['limit memory="512" is 512 bytes, no task starts below 134217728']
+    assert too_tight(template(body)) == ['limit memory="512" is 512 bytes, no task starts below 134217728']
 
 
 def test_the_first_container_must_be_base() -> None:
     with pytest.raises(TargetFailed, match="is sidecar"):
-        too_small(template(spec(containers=[{"name": "sidecar"}])))
+        too_tight(template(spec(containers=[{"name": "sidecar"}])))
 
 
 def test_what_the_scheduler_has_and_tasks_would_not() -> None:
@@ -153,3 +153,27 @@ def test_another_world_is_named() -> None:
 )
 def test_host_of_a_repository(repository: str, host: str) -> None:
     assert host_of(repository) == host
+
+
+def test_limits_under_which_tasks_are_evicted() -> None:
+    body = spec()
+    body["containers"][0]["resources"]["limits"]["ephemeral-storage"] = "16Mi"
+    assert too_tight(template(body)) == ["limit ephemeral-storage=16Mi: tasks are evicted for what they write"]
+
+
+def test_what_kubernetes_adds_to_a_variable_is_no_deviation() -> None:
+    declared = {"env": [{"name": "IP", "valueFrom": {"fieldRef": {"fieldPath": "status.hostIP"}}}]}
+    added = {"env": [{"name": "IP", "valueFrom": {"fieldRef": {"fieldPath": "status.hostIP", "apiVersion": "v1"}}}]}
+    other = {"env": [{"name": "IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP", "apiVersion": "v1"}}}]}
+    assert list(deviations(declared, added, "spec")) == []
+    assert list(deviations(declared, other, "spec")) == ["spec.env: IP has another value"]
+
+
+def test_a_host_alias_of_the_scheduler_alone_is_told() -> None:
+    task = {"resolved": {"mail": ["10.0.0.1"]}, "host_aliases": {}, "nameservers": ["n"]}
+    scheduler = {"resolved": {"mail": ["203.0.113.1"]}, "host_aliases": {"mail": "203.0.113.1"}, "nameservers": ["n"]}
+    (found,) = seen_differently(task, scheduler)
+    assert (
+        found
+        == "mail is 10.0.0.1 in tasks and 203.0.113.1 in the scheduler, by /etc/hosts of the scheduler (hostAliases)"
+    )

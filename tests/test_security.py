@@ -1,5 +1,7 @@
 """What counts as a credential in clear, and which servers a connection URL names."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from fixtures.objects import Json
@@ -49,6 +51,8 @@ def test_credentials_are_found(name: str, text: str, found: str) -> None:
         ("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "postgresql://postgres:$(PASSWORD)@db/airflow"),
         ("", "postgresql://postgres:<password>@db/airflow"),
         ("smtp_password", ""),
+        ("AIRFLOW__KUBERNETES_SECRETS__AIRFLOW__SMTP__SMTP_PASSWORD", "my-smtp=password"),
+        ("VAULT_AGENT_RENEW_TOKEN", "true"),
         ("fernet_key", "{FERNET}"),
         ("GITSYNC_REPO", "git://git-server/airflow-dags.git"),
         ("", "http://airflow-statsd:9102/metrics, mail@example.com"),
@@ -66,6 +70,7 @@ def test_what_is_no_credential_is_left_alone(name: str, text: str) -> None:
         ("postgresql+psycopg2://u:p%40x@a:1,b:2/airflow", ["a:1", "b:2"]),
         ("redis://:p@airflow-redis:6379/0", ["airflow-redis:6379"]),
         ("postgresql:///airflow", []),
+        ("postgresql://u:p@127.0.0.1:6543/pgbouncer", []),
         ("https://example.com/hook", []),
         ("no address at all", []),
     ],
@@ -120,3 +125,29 @@ def test_a_right_too_many_and_one_too_few_are_told() -> None:
 def test_every_action_says_what_each_role_gets() -> None:
     for action in roles.actions():
         assert set(action.answers) == {"anonymous", "Viewer", "User", "Op", "Admin"}, action.what
+
+
+def test_entries_that_only_helm_can_read_are_left_out() -> None:
+    """`extraEnv` is a template: what is none, and what is no YAML, declares nothing that can be compared."""
+    own = "- {name: A, value: b}\n- {name: R, value: '{{ .Release.Name }}'}"
+    given = [SimpleNamespace(value=lambda key, it=text: it) for text in (own, "- {name: R, value: {{ .x }}}", "")]
+    assert [security._extra_env(one) for one in given] == [[{"name": "A", "value": "b"}], [], []]  # type: ignore[arg-type]
+
+
+SHIPPED = {"Viewer": ["can_read on DAGs"], "Admin": ["can_read on DAGs"]}
+
+
+def test_permissions_that_airflow_does_not_give_are_named() -> None:
+    """Roles of a site's own, single DAGs, and what a user may do with what is his, are nobody else's business."""
+    held = {
+        "Public": frozenset({"menu_access on DAGs"}),
+        "Viewer": frozenset(
+            {"can_read on DAGs", "can_edit on Variables", "can_edit on DAG:mine", "can_edit on My Profile"}
+        ),
+        "Admin": frozenset({"can_edit on Variables"}),
+        "Site": frozenset({"can_edit on Variables"}),
+    }
+    seen = {roles.known_roles.name: held, roles.shipped_permissions.name: SHIPPED}
+    public, viewer = roles.excessive_permissions(SimpleNamespace(see=lambda one: seen[one.name]))  # type: ignore[arg-type]
+    assert public.startswith("role Public holds menu_access on DAGs, which")
+    assert viewer.startswith("role Viewer holds can_edit on Variables, which")

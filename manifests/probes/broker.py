@@ -47,6 +47,8 @@ try:
         client = kombu.Connection(url, transport_options=transport, connect_timeout=10).default_channel.client
         found["server"] = client.info("server")["run_id"]
         found["role"] = client.info("replication")["role"]
+        memory = client.info("memory")
+        found["evicts"] = memory.get("maxmemory_policy", "") if memory.get("maxmemory") else ""
         key = f"airflow-conformance-{uuid.uuid4().hex}"
         try:
             client.set(key, "1", ex=60)

@@ -1,13 +1,19 @@
-"""Prints as JSON how the Celery app of this container talks to its broker, as it is when everything is read."""
+"""Prints as JSON how the Celery app of this container talks to its broker, as it is when everything is read.
+
+`results` tells where results of tasks are kept, without user and password.
+"""
 
 import json
+from urllib.parse import urlsplit
 
 from airflow.providers.celery.executors.celery_executor_utils import app
 
 options = app.conf.broker_transport_options or {}
+backend = urlsplit((app.conf.result_backend or "").removeprefix("db+"))
 found = {
     "broker": (app.conf.broker_url or "").split("://")[0],
     "visibility_timeout": options.get("visibility_timeout"),
     "acks_late": app.conf.task_acks_late,
+    "results": f"{backend.scheme.split('+')[0]}://{backend.hostname or ''}:{backend.port or ''}{backend.path}",
 }
 print(json.dumps(found))

@@ -21,10 +21,20 @@ join pg_stat_activity holder on holder.pid = blocking.pid
 where waiting.wait_event_type = 'Lock' and waiting.datname = current_database()
 order by 2 desc
 """
+# How many sessions there are and may be, by what limits them; a superuser is subject to the server's limit only.
 ROOM = """
-select (select count(*) from pg_stat_activity where backend_type = 'client backend'),
+select 'the server (max_connections)', count(*),
        current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
+from pg_stat_activity where datid is not null
+union all
+select 'role ' || rolname, (select count(*) from pg_stat_activity where usename = rolname), rolconnlimit
+from pg_roles where rolname = current_user and rolconnlimit >= 0 and not rolsuper
+union all
+select 'database ' || d.datname, (select count(*) from pg_stat_activity a where a.datname = d.datname), datconnlimit
+from pg_database d join pg_roles on rolname = current_user
+where d.datname = current_database() and datconnlimit >= 0 and not rolsuper
 """
+READ_ONLY = "select current_setting('transaction_read_only') = 'on'"
 ENCRYPTED = "select ssl from pg_stat_ssl where pid = pg_backend_pid()"
 
 config = configparser.ConfigParser(interpolation=None, strict=False)
@@ -51,7 +61,8 @@ if engine.dialect.name == "postgresql":
 
             found["limits"] = dict(rows(LIMITS, names=names))
             found["encrypted"] = bool(rows(ENCRYPTED)[0][0])
-            found["sessions"], found["room"] = rows(ROOM)[0]
+            found["room"] = rows(ROOM)
+            found["read_only"] = rows(READ_ONLY)[0][0]
             found["waiters"] = rows(WAITERS)
     except sqlalchemy.exc.SQLAlchemyError as error:
         found["error"] = str(error).splitlines()[0]
