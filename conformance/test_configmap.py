@@ -32,6 +32,7 @@ def test_a_dag_by_configmap_runs(subject: Subject) -> None:
 def test_a_changed_configmap_takes_effect(subject: Subject) -> None:
     """A changed ConfigMap MUST reach the tasks: at once in new task pods, and Celery workers when they are replaced."""
     made = subject.see(by_configmap)
+    assert not made.refused, f"the ConfigMap could not be changed: {made.refused}"
     if LOGS_GONE not in made.logs[1]:
         assert made.tokens[1] in made.logs[1], f"the run still executed the old content:\n{made.logs[1][-2000:]}"
     if made.stale:
