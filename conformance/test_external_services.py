@@ -1,8 +1,10 @@
 """External PostgreSQL and Redis (README: Using External Services, Connection Issues)."""
 
 from fixtures.catalogue import requirement
+from fixtures.errors import Unsupported
 from fixtures.observations import airflow_access, external, metadata_database, scheduler_ready, seeded, worker_ready
 from fixtures.observations.monitoring import form_connection
+from fixtures.observations.network import connections
 from fixtures.settings import Executor
 from fixtures.subject import Subject
 
@@ -68,6 +70,19 @@ def test_the_scheduler_pod_reaches_the_external_services(subject: Subject) -> No
     for host, port in (("postgres-external", 15432), ("redis-external", 16379)):
         result = subject.inside("scheduler").run("nc -w 5 -zv %s %s", host, str(port))
         assert result.rc == 0, f"nc -zv {host} {port} in the scheduler pod: {result.stderr.strip()}"
+
+
+@requirement("AF-NET-002")
+def test_network_policies_leave_open_what_is_needed(subject: Subject) -> None:
+    """Declared NetworkPolicies SHOULD be enforced, and leave open what the components need of each other."""
+    found = subject.see(connections)
+    cut = {what: why for what, why in found.needed.items() if why}
+    assert not cut, f"the webserver does not reach {cut}; NetworkPolicies are {', '.join(found.policies)}"
+    if not found.enforced:
+        raise Unsupported(
+            f"{', '.join(found.policies)} are declared, and the cluster's network does not enforce them: what they "
+            f"forbid ended with {found.forbidden or 'a connection'}"
+        )
 
 
 @requirement("AF-TRB-011")
