@@ -78,6 +78,9 @@ def test_a_failed_try_is_repeated(subject: Subject) -> None:
     )
     if LOGS_GONE not in run.first_log:
         assert "the first try fails on purpose" in run.first_log, f"the log of try 1 lost it:\n{run.first_log[-1500:]}"
+        assert "the second try succeeds" not in run.first_log, (
+            "the log of try 1 holds that of try 2: [logging] log_filename_template must name the try"
+        )
 
 
 @requirement("AF-EXM-005")

@@ -1,5 +1,7 @@
 """Prints as JSON which encrypted connections and variables of the metadata database this container cannot decrypt.
 
+Also which connections have a password that is not encrypted (`clear`).
+
 Arguments: the key of fingerprints, then the names of variables whose decrypted value is reported as a fingerprint.
 Uses the Fernet key of the environment; imports no Airflow, which would take seconds.
 """
@@ -31,9 +33,11 @@ stored = {
     "connection (extra)": "select conn_id, extra from connection where is_extra_encrypted",
     "variable": "select key, val from variable where is_encrypted",
 }
+CLEAR = "select conn_id from connection where coalesce(password, '') <> '' and is_encrypted is not true order by 1"
 engine = sqlalchemy.create_engine(url, poolclass=sqlalchemy.pool.NullPool)
 found = {"unreadable": [], "read": 0, "variables": {}}
 with engine.connect() as database:
+    found["clear"] = [row[0] for row in database.execute(sqlalchemy.text(CLEAR))]
     for kind, statement in stored.items():
         for name, secret in database.execute(sqlalchemy.text(statement)):
             if not secret:
