@@ -369,3 +369,23 @@ def test_a_broken_pod_of_an_older_revision_is_replaced() -> None:
     worker = Workload({"kind": "StatefulSet", "metadata": {"uid": "set"}, "status": {"updateRevision": "new"}})
     pods = [pod("old-broken", "old", "False"), pod("old-ready", "old", "True"), pod("new", "new", "False")]
     assert [one.name for one in inject.stuck([worker], pods)] == ["old-broken"]
+
+
+def running(component: str, container: str, since: str) -> Pod:
+    """A pod of a component whose container runs since a time of this minute."""
+    state = {"running": {"startedAt": f"2026-01-01T10:00:{since}Z"}}
+    return Pod(
+        {
+            "metadata": {"name": component, "labels": {"component": component}},
+            "spec": {"containers": [{"name": container}]},
+            "status": {"containerStatuses": [{"name": container, "state": state}]},
+        }
+    )
+
+
+def test_a_worker_that_was_there_before_its_broker_is_started_again() -> None:
+    """Only where both run, and the worker is the older one."""
+    broker = running("redis", "redis", "30")
+    assert inject.older_than_broker([broker, old := running("worker", "worker", "20")]) == [old]
+    assert inject.older_than_broker([broker, running("worker", "worker", "40")]) == []
+    assert inject.older_than_broker([running("worker", "worker", "20")]) == []
