@@ -311,3 +311,11 @@ def test_merging_the_references_leaves_the_chart_usable(published_chart: Chart) 
     effective = merge(values.defaults(published_chart), values.load(files(Executor.CELERY)))
     assert effective["executor"] == "CeleryExecutor"
     assert effective["dags"]["gitSync"]["depth"] == 1, "defaults beside our keys stay"
+
+
+def test_there_is_room_for_the_claims_of_a_release() -> None:
+    """Each volume has a directory of its own, and may be claimed in any way."""
+    volumes = manifests.storage("/rooms", 3)
+    assert [volume["spec"]["hostPath"]["path"] for volume in volumes] == ["/rooms/0", "/rooms/1", "/rooms/2"]
+    assert len({volume["metadata"]["name"] for volume in volumes}) == 3
+    assert {"ReadWriteOnce", "ReadWriteMany"} < set(volumes[0]["spec"]["accessModes"])
