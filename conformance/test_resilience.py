@@ -17,6 +17,10 @@ from fixtures.observations.resilience import (
 from fixtures.settings import Executor
 from fixtures.subject import EXECUTOR_LABEL, Subject
 
+DEAF = (
+    "the workers took nothing up until they were replaced, a known weakness of Celery 5.3 (celery/celery#8030, #8091)"
+)
+
 
 @requirement("AF-RES-001")
 def test_a_run_survives_its_scheduler(subject: Subject) -> None:
@@ -75,11 +79,7 @@ def test_tasks_run_again_after_the_broker_restarted(subject: Subject) -> None:
     seen = subject.see(broker_restarted)
     assert seen.finished.run.state == "success"
     if not seen.by_themselves:  # it happens to some restarts and not to others: no deployment is to blame for one
-        subject.note(
-            "AF-RES-005",
-            "the workers took nothing up until they were replaced, a known weakness of Celery 5.3 "
-            "(celery/celery#8030, #8091): restart the workers whenever the broker was restarted",
-        )
+        subject.note("AF-RES-005", f"{DEAF}: restart the workers whenever the broker was restarted")
 
 
 @requirement("AF-RES-006")
@@ -140,3 +140,5 @@ def test_the_executor_can_be_switched(subject: Subject) -> None:
     own = seen.back.pod("hello_task")
     assert own.labels.get(EXECUTOR_LABEL) == "True", f"back under KubernetesExecutor the task ran in {own.name}"
     assert not seen.forgotten, f"runs that were there before are gone: {', '.join(seen.forgotten)}"
+    if not seen.by_themselves:
+        subject.note("AF-EXE-008", f"after the switch to CeleryExecutor {DEAF}")
