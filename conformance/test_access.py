@@ -21,7 +21,8 @@ def test_port_forward_reaches_the_ui(subject: Subject) -> None:
             health, login = visitor.get("/health"), visitor.get("/login/")
         except Unreachable as error:
             raise AssertionError(
-                f"nobody answers behind svc/{name}: {error.cause}; compare its targetPort with the webserver's port"
+                f"nobody answers behind svc/{name}: {error.cause}; the webserver listens on {subject.webserver_port}, "
+                f"the ports of the Service are {subject.cluster.service(name)['spec']['ports']}"
             ) from error
     assert health.status == 200 and "scheduler" in health.json(), f"GET /health answered {health.status}"
     assert login.status == 200 and "csrf_token" in login.text, f"GET /login/ answered {login.status}"

@@ -30,13 +30,22 @@ def test_the_webserver_answers_through_its_service(subject: Subject) -> None:
     """The webserver MUST serve the UI to clients inside the cluster through its Service."""
     subject.see(webserver_ready)
     name, port = subject.webserver_service()
-    assert subject.cluster.endpoints(name), f"Service {name} has no ready endpoint: its selector matches no ready pod"
+    spec = subject.cluster.service(name)["spec"]
+    assert subject.cluster.endpoints(name), (
+        f"Service {name} has no ready endpoint: its selector {spec.get('selector')} matches no ready pod"
+    )
+    strangers = subject.cluster.strangers_behind(name, "webserver")
+    assert not strangers, (
+        f"Service {name} also leads to {', '.join(strangers)}, no pod of the webserver's Deployment: its selector "
+        f"{spec.get('selector')} matches their labels, and they get their share of all requests"
+    )
+    target = next((one.get("targetPort", one["port"]) for one in spec["ports"] if one["port"] == port), port)
     subject.see(scheduler_ready)  # its pod is where the look from inside the cluster is taken
     for path, mark in (("/health", "metadatabase"), ("/login/", "csrf_token")):
         answer = subject.get_from_inside(f"http://{name}:{port}{subject.path_prefix}{path}")
         assert answer["status"] == 200, (
             f"GET http://{name}:{port}{path} from inside the cluster: {answer.get('error') or answer['status']}; "
-            f"compare the Service's targetPort with the port of the webserver"
+            f"its port {port} leads to targetPort {target}, the webserver listens on {subject.webserver_port}"
         )
         assert mark in answer["body"], f"GET {path} through Service {name} is not Airflow's page: no {mark} in it"
 
@@ -82,12 +91,14 @@ def test_postgresql_is_the_one_metadata_database(subject: Subject) -> None:
         assert database.seen["dialect"] == "postgresql", (
             f"the {database.component} keeps its metadata in {database.seen['dialect']}, not in PostgreSQL"
         )
+    identities = {database.component: database.identity for database in databases}
+    where = {one.component: f"{one.seen['host']}/{one.seen['database']}" for one in databases}
+    assert len(set(identities.values())) == 1, f"components use different databases: {where}, of servers {identities}"
+    for database in databases:
         assert database.seen["run"], (
             f"a run made through the API is not in the database of the {database.component}, "
-            f"{database.seen['host']}/{database.seen['database']}"
+            f"{where[database.component]}"
         )
-    identities = {database.component: database.identity for database in databases}
-    assert len(set(identities.values())) == 1, f"components use different databases: {identities}"
     seen = subject.see(facts).seen
     task = (seen["metadata_host"], seen["metadata_database"])
     scheduler = next(d.seen for d in databases if d.component == "scheduler")
@@ -114,8 +125,19 @@ def test_redis_is_the_one_broker(subject: Subject) -> None:
     if found.workers is not None:
         queue = found.seen["scheduler"]["queue"]
         assert not found.missing, f"ready workers that do not answer on the broker: {found.missing}"
-        assert any(queue in queues for queues in found.workers.values()), (
-            f"tasks go to the queue {queue} ([operators] default_queue), the workers consume {found.workers}"
+        others = [name for name in found.strange if queue in found.workers[name]]
+        assert not others, (
+            f"{', '.join(others)}, no worker of the release, takes tasks of the queue {queue} from its broker: end it, "
+            "or give one of them another broker or queue"
+        )
+        own = {name: queues for name, queues in found.workers.items() if name not in found.strange}
+        assert any(queue in queues for queues in own.values()), (
+            f"tasks go to the queue {queue} ([operators] default_queue), the workers consume {own}"
+        )
+        idle = sorted(name for name, queues in own.items() if not queues)
+        assert not idle, (
+            f"{', '.join(idle)} consume no queue: a worker that was told to stop (`celery control cancel_consumer`) "
+            "takes no task until it is restarted"
         )
     outdated = broker_problem(subject)
     assert not outdated, outdated
@@ -145,7 +167,8 @@ def test_a_deferred_task_comes_back(subject: Subject) -> None:
         )
         return
     assert TRIGGER_MARK in run.log, (
-        f"the log of the deferred task was not readable: can the webserver reach the triggerer's port 8794?\n"
+        "the log of the deferred task was not readable: can the webserver reach the triggerer's port 8794? "
+        f"NetworkPolicies on it: {', '.join(subject.cluster.policies_on(subject.pod('triggerer'))) or 'none'}\n"
         f"{run.log[-2000:]}"
     )
 

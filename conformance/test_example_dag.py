@@ -15,7 +15,7 @@ from fixtures.observations.examples import (
     retried,
     scheduled_runs,
 )
-from fixtures.observations.monitoring import log_keys, log_source, why_lost
+from fixtures.observations.monitoring import declared_logging, log_keys, log_source, why_lost
 from fixtures.observations.pods import why_logs_end
 from fixtures.settings import Executor
 from fixtures.subject import Subject
@@ -48,7 +48,9 @@ def test_the_example_dag_says_hello(subject: Subject) -> None:
     run = subject.see(hello)
     assert run.finished.tasks["hello_task"].state == "success"
     if LOGS_GONE not in run.log:  # a lost log is the finding of AF-LOG-001
-        assert "Hello from Airflow!" in run.log, f"the task's output is not in its log:\n{run.log[-2000:]}"
+        assert "Hello from Airflow!" in run.log, (
+            f"the task's output is not in its log ({declared_logging(subject)}):\n{run.log[-2000:]}"
+        )
 
 
 @requirement("AF-EXM-003")
@@ -107,10 +109,11 @@ def test_the_log_outlives_the_task(subject: Subject) -> None:
         f"the log is lost with the pod: {why_logs_end(subject) or 'does the webserver mount the same volume?'}\n"
         + log[-2000:]
         if subject.executor is Executor.KUBERNETES
-        else f"the webserver cannot read the worker's log: {why_lost(log) or 'its words follow'}\n" + log[-2000:]
+        else f"the webserver cannot read the worker's log: {why_lost(log) or 'its words follow'} (NetworkPolicies on "
+        f"the worker: {', '.join(subject.cluster.policies_on(subject.pod('worker'))) or 'none'})\n" + log[-2000:]
     )
     assert "Hello from Airflow!" in log, (
-        f"the log holds no output of the task ([logging] logging_level?):\n{log[-2000:]}"
+        f"the log holds no output of the task ({declared_logging(subject)}):\n{log[-2000:]}"
     )
 
 

@@ -3,7 +3,14 @@
 from fixtures.catalogue import requirement
 from fixtures.cluster import Resources
 from fixtures.observations import external, facts, hello, scheduler_ready, webserver_ready, worker_ready
-from fixtures.observations.pods import delivery, ended_pods, neighbours, wrong_rights
+from fixtures.observations.pods import (
+    delivery,
+    ended_pods,
+    neighbours,
+    unreachable_api,
+    unusual_rights,
+    wrong_rights,
+)
 from fixtures.settings import Executor
 from fixtures.subject import EXECUTOR_LABEL, Subject
 
@@ -100,8 +107,11 @@ def test_service_accounts_have_the_rights_of_the_executor(subject: Subject) -> N
         subject.see(ready)
     if subject.executor is Executor.CELERY:
         subject.see(worker_ready)
-    wrong = wrong_rights(subject)
-    assert not wrong, f"{'; '.join(wrong)}: compare the RoleBindings of the release with its executor"
+    wrong, declared = wrong_rights(subject), unusual_rights(subject)
+    cause = f"{'; '.join(declared)}: " if declared else ""
+    assert not wrong, f"{cause}{'; '.join(wrong)}: compare the RoleBindings of the release with its executor"
+    cut = unreachable_api(subject) if subject.executor is Executor.KUBERNETES else ""
+    assert not cut, cut
 
 
 @requirement("AF-EXE-010")

@@ -10,6 +10,7 @@ from fixtures.observations import (
     LOGS_GONE,
     added_listed,
     committed,
+    dags_on_disk,
     facts_triggered,
     first_checkout,
     hello,
@@ -28,10 +29,13 @@ def test_dags_come_from_the_declared_revision(subject: Subject) -> None:
     """DAGs MUST be pulled from the declared repository, ref and subPath."""
     subject.see(scheduler_ready)
     subject.require_git_sync()
+    subject.see(dags_on_disk)
     server, scheduler = subject.see(first_checkout)
+    env = subject.pod(subject.parser).container("git-sync").env
+    told = {name: env.get(name) for name in ("GITSYNC_REF", "GIT_SYNC_BRANCH", "GIT_SYNC_REV")}
     assert scheduler == server, (
-        f"declared ref {subject.see(repository).ref} is {server}, the scheduler has {scheduler}: "
-        f"compare dags.gitSync.branch, ref and rev, and read the log of the container git-sync"
+        f"declared ref {subject.see(repository).ref} is {server}, the scheduler has {scheduler}: git-sync has {told}; "
+        "a branch wins over another ref, and a rev over both (dags.gitSync.branch, ref, rev)"
     )
     configured = str(PurePosixPath(subject.config.get("core", "dags_folder")))
     folder = subject.declared_dags_folder()

@@ -8,6 +8,7 @@ from fixtures.observations.monitoring import (
     counted_by_tasks,
     dashboard_metrics,
     diagnosis_families,
+    diagnosis_values,
     failed_run_counted,
     failures_beside_successes,
 )
@@ -78,13 +79,15 @@ def test_the_families_for_diagnosis_are_there(subject: Subject) -> None:
     families = diagnosis_families(subject)
     if not families:
         raise Unsupported("this deployment's exporter has none of the chart's mappings (statsd.overrideMappings)")
-    served = subject.metrics.snapshot()
-    missing = [
-        f"{family.name}{{{family.label}}}"
-        for family in families
-        if not any(family.label in sample.labels for sample in served.matching(family.sample))
-    ]
+    found = diagnosis_values(subject, families)
+    missing = [f"{one.name}{{{one.label}}}" for one, values in found.items() if not values]
     assert not missing, "; ".join([f"declared in the mapping, not served: {missing}", *subject.metrics_reasons()])
+    wrong = [
+        f"{one.name} has no {one.label}={one.value} but {', '.join(sorted(values)[:5])}"
+        for one, values in found.items()
+        if one.value not in values
+    ]
+    assert not wrong, f"{'; '.join(wrong)}: compare the labels in statsd.overrideMappings with the chart's mapping"
 
 
 @requirement("AF-MET-007")

@@ -30,6 +30,11 @@ def test_the_webserver_key_is_one_and_stays(subject: Subject) -> None:
     """All components MUST share one webserver secret key, and an upgrade MUST NOT change it."""
     problems = security.webserver_key_problems(subject)
     assert not problems, "\n".join(problems)
+    refused = security.lost_sessions(subject)
+    assert not refused, (
+        f"a user who logged in at another webserver is asked for the password by {', '.join(refused)}: each signs "
+        "sessions with a key of its own; is one made up at each start, or set in webserverConfig?"
+    )
 
 
 @requirement("AF-SCR-004")

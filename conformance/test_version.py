@@ -2,7 +2,15 @@
 
 from fixtures.catalogue import requirement
 from fixtures.objects import FINISHED
-from fixtures.observations import facts, metadata_databases, scheduler_image, scheduler_ready, webserver_ready
+from fixtures.observations import (
+    facts,
+    metadata_database,
+    scheduler_image,
+    scheduler_ready,
+    webserver_ready,
+    worker_ready,
+)
+from fixtures.settings import Executor
 from fixtures.subject import Subject
 from fixtures.watch import is_task_pod
 
@@ -49,14 +57,16 @@ def test_every_component_runs_the_promised_version(subject: Subject) -> None:
 @requirement("AF-VER-002")
 def test_the_schema_is_that_of_the_image(subject: Subject) -> None:
     """The metadata database MUST be at the schema head of the Airflow version that runs."""
-    needed = subject.see(scheduler_image).heads
-    for database in subject.see(metadata_databases):
-        assert "error" not in database.seen, (
-            f"the {database.component} cannot read its schema: {database.seen['error']}"
-        )
-        assert database.seen["heads"] == needed, (
-            f"the database of the {database.component} is at schema {database.seen['heads']}, "
-            f"the image needs {needed}: run the migration Job (airflow db migrate) of that version"
+    ready = {"webserver": webserver_ready, "scheduler": scheduler_ready}  # what does not come up says so itself
+    if subject.executor is Executor.CELERY:
+        ready["worker"] = worker_ready
+    for component, up in ready.items():
+        subject.see(up)
+        image, seen = subject.ask(component, "schema_heads"), metadata_database(subject, component, "").seen
+        assert "error" not in seen, f"the {component} cannot read its schema: {seen['error']}"
+        assert seen["heads"] == image["heads"], (
+            f"the database of the {component} is at schema {', '.join(seen['heads']) or 'none'}, Airflow "
+            f"{image['airflow']} in its image needs {', '.join(image['heads'])}: run the migration Job of that version"
         )
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from conformance.test_components import test_redis_is_the_one_broker as judge_brokers
+from fixtures.gitsync import error_of
 from fixtures.observations import architecture, scheduler_ready
-from fixtures.observations.architecture import Brokers, error_of, mounted_below
+from fixtures.observations.architecture import Brokers, mounted_below
 from fixtures.settings import Executor
 
 RETRY = '{"logger":"","level":0,"msg":"error syncing repo, will retry","error":"Run(git fetch):\\nno route"}'
@@ -70,6 +72,11 @@ def brokers(*, workers: dict[str, list[str]] | None = None, **worker: Any) -> Br
         (brokers(server="two", address="redis.other:6379"), "'worker': 'redis.other:6379/0'"),
         (brokers(database="1"), "components use different brokers"),
         (brokers(workers={"celery@w": ["gpu"]}), "tasks go to the queue default"),
+        (brokers(workers={"celery@w": ["default"], "celery@v": []}), "celery@v consume no queue"),
+        (
+            replace(brokers(workers={"celery@w": ["default"], "celery@old": ["default"]}), strange=("celery@old",)),
+            "celery@old, no worker of the release, takes tasks of the queue default",
+        ),
     ],
 )
 def test_a_wrong_broker_is_named(found: Brokers, told: str) -> None:

@@ -139,3 +139,25 @@ def test_metrics_that_go_to_the_service(host: str) -> None:
 def test_metrics_that_go_elsewhere(host: str, port: str, started: datetime, said: str) -> None:
     (reason,) = statsd.misdirected(host, port, SERVICE, started)
     assert said in reason
+
+
+OPEN = {"statsd-policy": {"ingress": [{"ports": [{"protocol": "UDP", "port": 9125}]}]}}
+
+
+def test_an_exporter_that_listens_and_is_reached() -> None:
+    assert statsd.deaf("--statsd.mapping-config=x", {}, "9125") == []
+    assert statsd.deaf("--statsd.listen-udp=:9125", OPEN, "9125") == []
+    assert statsd.deaf("", {"all": {"ingress": [{}]}}, "9125") == []
+
+
+@pytest.mark.parametrize(
+    ("command", "policies", "said"),
+    [
+        ("--statsd.listen-udp= --web", {}, "runs with --statsd.listen-udp=, so it takes no UDP at 9125"),
+        ("", {"closed": {}}, "NetworkPolicy closed lets no UDP 9125 through"),
+        ("", {"tcp": {"ingress": [{"ports": [{"protocol": "TCP", "port": 9102}]}]}}, "NetworkPolicy tcp lets no UDP"),
+    ],
+)
+def test_an_exporter_that_is_deaf(command: str, policies: dict[str, dict[str, object]], said: str) -> None:
+    (reason,) = statsd.deaf(command, policies, "9125")
+    assert said in reason
