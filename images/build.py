@@ -27,7 +27,7 @@ _CLIENTS = ("kind", "helm", "sealed-secrets")
 
 @dataclass
 class Plan:
-    """The keys of everything that a cluster with some versions of Airflow needs.
+    """The keys of everything that a cluster with some versions of Airflow and of the chart needs.
 
     Attributes:
         images: recipes in an order in which they can be built.
@@ -40,14 +40,14 @@ class Plan:
     programs: list[Program] = field(default_factory=list)
 
     @classmethod
-    def of(cls, airflow_versions: Sequence[str]) -> Plan:
+    def of(cls, airflow_versions: Iterable[str], chart_versions: Iterable[str]) -> Plan:
         """Read the recipes.
 
         Raises:
             UsageError: there is no recipe for a version of Airflow.
         """
         known = load().programs
-        plan = cls(load().recipes(airflow_versions), {"base": base.key()})
+        plan = cls(load().recipes(airflow_versions, chart_versions), {"base": base.key()})
         for image in plan.images:
             plan.keys[image.name] = image_key(image, plan.keys.get(image.start, ""))
         needed = dict.fromkeys([*(name for image in plan.images for name in image.programs), *_CLIENTS])
@@ -105,12 +105,18 @@ def build_all(cache: Cache, docker: Docker, plan: Plan) -> dict[str, Path]:
         images: dict[str, Future[str]] = {}
         if not all(docker.image_id(plan.tag(image.name)) for image in plan.images):
             images["base"] = fetching.submit(import_base, cache, docker, plan)
+        same: dict[str, Future[str]] = {}
         for image in sorted(plan.images, key=lambda image: _waits_for_programs(image, plan)):
+            key = plan.keys[image.name]
+            if key in same:
+                images[image.name] = fetching.submit(name_again, docker, same[key], plan.tag(image.name))
+                continue
             context = [sites[image.airflow]] if image.airflow in sites else []
             start = images.get(image.start)
             images[image.name] = fetching.submit(
                 build_image, cache, docker, plan, image, start, [programs[name] for name in image.programs], context
             )
+            same[key] = images[image.name]
         _finish(cache, [*programs.values(), *sites.values(), *images.values()])
         return {name: future.result() for name, future in programs.items()}
 
@@ -154,6 +160,13 @@ def build_image(
     parts += [directory.result() / "site" for directory in packages]
     arguments = {**image.arguments, **({"BASE": start.result()} if start else {})}
     build_context(cache, docker, tag, RECIPES / image.recipe, parts, arguments)
+    return tag
+
+
+def name_again(docker: Docker, image: Future[str], tag: str) -> str:
+    """Give an image one more name: a stand-in takes the place of several versions of what it stands for."""
+    if not docker.image_id(tag):
+        docker.run("tag", image.result(), tag)
     return tag
 
 

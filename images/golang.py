@@ -51,7 +51,7 @@ def build(cache: Cache, program: Program) -> Path:
 
     def compile_into(directory: Path) -> None:
         root = toolchain(cache)
-        cache.reporter.step(f"go: building {program.name} {program.version}")
+        cache.reporter.step(f"go: building {program.title}")
         link = " ".join(["-s", "-w", *program.link_flags])
         compiled = 0
 

@@ -41,7 +41,7 @@ def main() -> int:
         lock_packages(progress)
         for program in load().programs.values():
             if program.name == program.module:
-                progress.step(f"locking the modules of {program.name} {program.version}")
+                progress.step(f"locking the modules of {program.title}")
                 lock_modules(cache, program)
     except ConformanceError as error:
         print(error, file=sys.stderr)
@@ -102,6 +102,7 @@ def lock_modules(cache: Cache, program: Program) -> None:
             go(cache, directory, "mod", "tidy")
         else:
             go(cache, directory, "get", "-tool", *(f"{package}@v{program.version}" for package in program.packages))
+        home.mkdir(exist_ok=True)
         for lock in ("go.mod", "go.sum"):
             shutil.copy(directory / lock, home / lock)
 

@@ -97,6 +97,7 @@ def prepare(
     cache: Path,
     *,
     airflow_versions: Sequence[str] = ("2.9.0",),
+    chart_versions: Sequence[str] = ("1.15.0",),
 ) -> Toolchain:
     """Make sure that everything a cluster needs is there.
 
@@ -105,6 +106,7 @@ def prepare(
         progress: told what is chosen, and every step.
         cache: the suite's cache directory.
         airflow_versions: versions of Airflow whose images the cluster needs.
+        chart_versions: versions of the chart that are installed in it, one after the other or side by side.
 
     Returns:
         The tools; the caller calls `release` when the cluster is gone.
@@ -115,7 +117,8 @@ def prepare(
     """
     shared = Cache(cache, progress, threading.Event())
     shared.sweep()
-    wanted = [image for image in load().recipes(airflow_versions) if image.role in ("workload", "own")]
+    recipes = load().recipes(airflow_versions, chart_versions)
+    wanted = [image for image in recipes if image.role in ("workload", "own")]
     choice = choose(mode, [image.published for image in wanted if image.role == "workload"])
     progress.step(f"images: {'pulling' if choice.mode == 'pull' else 'building'} ({choice.reason})")
     if choice.mode == "pull":
@@ -123,7 +126,7 @@ def prepare(
         return pull(shared, choice.docker, wanted)
     docker = choice.docker or engines.start_own(shared)
     try:
-        return built(shared, docker, airflow_versions)
+        return built(shared, docker, airflow_versions, chart_versions)
     except BaseException:
         docker.release()
         raise
@@ -232,13 +235,13 @@ def build_own(cache: Cache, docker: Docker, image: Image) -> ReportedImage:
     return ReportedImage(name=image.published, digest=docker.image_id(tag), origin="built")
 
 
-def built(cache: Cache, docker: Docker, airflow_versions: Sequence[str]) -> Toolchain:
+def built(cache: Cache, docker: Docker, airflow_versions: Sequence[str], chart_versions: Sequence[str]) -> Toolchain:
     """Build whatever the cache does not have.
 
     Raises:
         HarnessError: a step of the build failed.
     """
-    plan = build.Plan.of(airflow_versions)
+    plan = build.Plan.of(airflow_versions, chart_versions)
     stored = cache.path("node-store", node.store_key(plan)).exists()
     programs = build.build_all(cache, docker, plan.machine_only() if stored else plan)
     store = node.store(cache, docker, plan)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any, Literal
@@ -11,6 +11,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
+from fixtures.chart import newest_until
 from fixtures.errors import UsageError
 
 FILE = Path(__file__).parent / "versions.yaml"
@@ -41,6 +42,11 @@ class Program(Strict):
     requires: str = ""
     link: dict[str, str] = Field(default_factory=dict)
     rename: dict[str, str] = Field(default_factory=dict)
+
+    @property
+    def title(self) -> str:
+        """Name and version, for people."""
+        return f"{self.name.removesuffix(f'-{self.version}')} {self.version}"
 
     @property
     def link_flags(self) -> list[str]:
@@ -77,6 +83,14 @@ class Image(Strict):
     airflow: str = ""
 
 
+class Beside(Strict):
+    """Versions of what a version of the chart runs beside Airflow."""
+
+    git_sync: str
+    statsd_exporter: str
+    redis: str
+
+
 class Versions(Strict):
     """The content of versions.yaml."""
 
@@ -89,47 +103,69 @@ class Versions(Strict):
     coredns: str
     pause: str
     helm: str
-    statsd_exporter: str
     sealed_secrets: str
     airflow: dict[str, date]
+    charts: dict[str, Beside]
     programs: dict[str, Program]
     images: dict[str, dict[str, Any]]
     node: dict[str, dict[str, Any]]
 
-    def recipes(self, airflow_versions: Sequence[str]) -> list[Image]:
-        """Every image of a cluster with some versions of Airflow, in an order in which they can be built."""
+    def recipes(self, airflow_versions: Iterable[str], chart_versions: Iterable[str]) -> list[Image]:
+        """Every image of a cluster with some versions of Airflow and the chart, in an order in which they can be built.
+
+        A version of the chart that versions.yaml does not have takes what the one before it takes.
+        """
+        needed = {"airflow": dict.fromkeys(airflow_versions)}
+        for version in chart_versions:
+            for name, chosen in self.charts[newest_until(version, self.charts)].model_dump().items():
+                needed.setdefault(name, {})[chosen] = None
         described = [
             *((name, {"role": "machine", **description}) for name, description in self.node.items()),
             *self.images.items(),
         ]
-        found = []
+        found: dict[str, Image] = {}
         for name, description in described:
-            if name == "airflow":
-                found += [
-                    self._image(f"airflow-{v}", {"recipe": name, **description, "airflow": v}) for v in airflow_versions
-                ]
-            else:
-                found.append(self._image(name, description))
-        return found
+            for image in self._images(name, description, needed):
+                found.setdefault(image.published or image.name, image)
+        return list(found.values())
 
-    def _image(self, name: str, description: dict[str, Any]) -> Image:
-        named = {"kubernetes", "etcd", "coredns", "pause", "statsd_exporter", "sealed_secrets"}
-        known = self.model_dump(include=named)
-        known["airflow"] = description.get("airflow", "")
-        arguments = {key: value.format_map(known) for key, value in description.get("arguments", {}).items()}
-        published = description.get("published", "").format_map(known)
-        return Image(**{"name": name, "recipe": name, **description, "published": published, "arguments": arguments})
+    def _images(self, name: str, description: dict[str, Any], needed: Mapping[str, Iterable[str]]) -> Iterator[Image]:
+        """One image, or one for each version that is needed."""
+        each, rest = description.get("each"), {key: value for key, value in description.items() if key != "each"}
+        if each is None:
+            yield self._image(name, {"recipe": name, **rest}, {})
+        else:
+            for version in needed.get(each, ()):
+                yield self._image(f"{name}-{version}", {"recipe": name, **rest}, {each: version})
+
+    def _image(self, name: str, description: dict[str, Any], chosen: Mapping[str, str]) -> Image:
+        named = {"kubernetes", "etcd", "coredns", "pause", "sealed_secrets"}
+        known = {**self.model_dump(include=named), **chosen}
+        filled = {
+            "published": description.get("published", "").format_map(known),
+            "programs": {key.format_map(known): value for key, value in description.get("programs", {}).items()},
+            "arguments": {key: value.format_map(known) for key, value in description.get("arguments", {}).items()},
+        }
+        return Image(**{"name": name, **description, **filled, "airflow": chosen.get("airflow", "")})
 
 
 @functools.cache
 def load() -> Versions:
     """Read versions.yaml."""
     data: dict[str, Any] = yaml.safe_load(FILE.read_text())
-    programs = {
-        name: {"name": name, "module": name, **program, "version": data[program["version"]]}
-        for name, program in data["programs"].items()
-    }
-    return Versions(**{**data, "programs": programs})
+    return Versions(**{**data, "programs": dict(_programs(data))})
+
+
+def _programs(data: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every program by its name, with its version in place of the version's name."""
+    for name, program in data["programs"].items():
+        decided = program["version"]
+        if decided in data:
+            versions = {name: data[decided]}
+        else:
+            versions = {f"{name}-{chart[decided]}": chart[decided] for chart in data["charts"].values()}
+        for full_name, version in versions.items():
+            yield full_name, {"name": full_name, "module": full_name, **program, "version": version}
 
 
 def airflow_cut_off(version: str) -> date:

@@ -161,6 +161,14 @@ def test_an_unreachable_repository_says_what_to_do_instead(known_digest: Path, t
         locate(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("version", "found"),
+    [("1.15.0", "1.15.0"), ("1.20.1", "1.15.0"), ("1.9.0", "1.9.0"), ("1.14.9", "1.9.0"), ("1.2.0", "1.9.0")],
+)
+def test_a_version_is_served_by_the_newest_that_is_not_newer(version: str, found: str) -> None:
+    assert charts.newest_until(version, ["1.15.0", "1.9.0"]) == found
+
+
 def test_files_of_a_chart_can_be_read_from_both_forms(tmp_path: Path) -> None:
     for path in (archive(tmp_path), unpacked(tmp_path / "chart")):
         found = locate(tmp_path, chart=path)

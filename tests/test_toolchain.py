@@ -17,6 +17,8 @@ from images.docker import Docker
 from images.versions import airflow_cut_off, load
 from tests.caching import Said
 
+REFERENCE = (["2.9.0"], ["1.15.0"])
+"""Versions of Airflow and of the chart in a cluster that nobody asked for anything else."""
 PUBLISHED = ["apache/airflow:2.9.0", "redis:7.2-bookworm", "registry.k8s.io/git-sync/git-sync:v4.1.0"]
 
 
@@ -206,7 +208,7 @@ def test_lock_files_name_no_host():
 
 
 def test_every_recipe_exists():
-    plan = Plan.of(list(load().airflow))
+    plan = Plan.of(load().airflow, load().charts)
     for image in plan.images:
         assert (build.RECIPES / image.recipe / "Dockerfile").exists(), image.name
         assert not image.start or image.start in plan.keys
@@ -215,18 +217,67 @@ def test_every_recipe_exists():
 
 def test_an_image_comes_after_the_one_that_it_starts_from():
     known = {"base"}
-    for image in Plan.of(["2.9.0"]).images:
+    for image in Plan.of(*REFERENCE).images:
         assert not image.start or image.start in known
         known.add(image.name)
 
 
 def test_the_published_names_are_those_that_manifests_use():
-    known = {image.published for image in Plan.of(["2.9.0"]).in_cluster}
+    known = {image.published for image in Plan.of(*REFERENCE).in_cluster}
     for path in (build.RECIPES.parent / "manifests" / "support").glob("*.yaml"):
         for line in path.read_text().splitlines():
             key, _, value = line.strip().removeprefix("- ").partition(": ")
             if key == "image":
                 assert value.strip("\"'") in known, path
+
+
+def test_a_cluster_has_the_images_of_every_version_that_is_installed_in_it():
+    names = [image.published for image in Plan.of(["2.7.1", "2.9.0"], ["1.11.0", "1.15.0"]).in_cluster]
+    assert len(names) == len(set(names))
+    assert {
+        "apache/airflow:2.7.1",
+        "apache/airflow:2.9.0",
+        "registry.k8s.io/git-sync/git-sync:v3.6.9",
+        "registry.k8s.io/git-sync/git-sync:v4.1.0",
+        "quay.io/prometheus/statsd-exporter:v0.22.8",
+        "quay.io/prometheus/statsd-exporter:v0.26.1",
+        "redis:7-bullseye",
+        "redis:7.2-bookworm",
+    } <= set(names)
+
+
+def test_a_cluster_has_no_image_of_another_version():
+    plan = Plan.of(*REFERENCE)
+    assert not {"2.7.1", "v3.6.9", "v4.3.0", "v0.22.8", "v0.28.0", "7-bullseye"} & {
+        image.published.rpartition(":")[2] for image in plan.in_cluster
+    }
+    assert [program.name for program in plan.programs if "statsd" in program.name] == ["statsd-exporter-0.26.1"]
+
+
+@pytest.mark.parametrize("version", ["1.16.0", "1.15.0-team.2"])
+def test_an_unknown_chart_is_taken_for_the_one_before_it(version):
+    assert Plan.of(["2.9.0"], [version]).keys == Plan.of(*REFERENCE).keys
+
+
+def test_a_program_is_told_with_its_version_once():
+    programs = load().programs
+    assert programs["statsd-exporter-0.22.8"].title == "statsd-exporter 0.22.8"
+    assert programs["kubectl"].title == f"kubectl {load().kubernetes}"
+
+
+def test_what_stands_in_for_several_versions_is_built_once(engine, cache, monkeypatch, tmp_path):
+    calls, built = engine('"image inspect"*) exit 1;; *) echo ok;;'), []
+    monkeypatch.setattr(golang, "build", lambda cache, program: tmp_path)
+    monkeypatch.setattr(build, "site", lambda cache, version: tmp_path)
+    monkeypatch.setattr(build, "import_base", lambda cache, docker, plan: plan.tag("base"))
+    monkeypatch.setattr(build, "build_context", lambda cache, docker, tag, *rest: built.append(tag))
+    plan = Plan.of(["2.7.1", "2.9.0"], ["1.11.0", "1.15.0"])
+    build.build_all(cache, Docker(Path("docker")), plan)
+    assert plan.keys["git-sync-3.6.9"] == plan.keys["git-sync-4.1.0"]
+    first, second = plan.tag("git-sync-3.6.9"), plan.tag("git-sync-4.1.0")
+    assert first in built and second not in built
+    assert f"tag {first} {second}" in calls.read_text().splitlines()
+    assert {plan.tag("airflow-2.7.1"), plan.tag("airflow-2.9.0")} <= set(built)
 
 
 def test_an_unknown_airflow_cannot_be_built():
@@ -235,12 +286,12 @@ def test_an_unknown_airflow_cannot_be_built():
 
 
 def test_what_an_image_starts_from_is_part_of_its_key():
-    image = next(image for image in Plan.of(["2.9.0"]).images if image.name == "redis")
+    image = next(image for image in Plan.of(*REFERENCE).images if image.name == "redis")
     assert build.image_key(image, "one base") != build.image_key(image, "another base")
 
 
 def test_a_node_with_full_storage_needs_no_images_but_its_own():
-    plan = Plan.of(["2.9.0"]).machine_only()
+    plan = Plan.of(*REFERENCE).machine_only()
     assert [image.name for image in plan.images] == ["node-root", "node"]
     assert {program.name for program in plan.programs} == {"kubernetes", "kind", "helm", "sealed-secrets"}
 

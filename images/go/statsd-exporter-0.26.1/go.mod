@@ -1,4 +1,4 @@
-module conformance/statsd-exporter
+module conformance/statsd-exporter-0.26.1
 
 go 1.24.0
 
