@@ -61,9 +61,25 @@ def environment(origin: Path | str, root: Path, **more: str) -> dict[str, str]:
     }
 
 
+def old_environment(origin: Path | str, root: Path, **more: str) -> dict[str, str]:
+    """What chart 1.11.0 gives the container, as far as it matters here."""
+    return {
+        "GIT_SYNC_REV": "HEAD",
+        "GIT_SYNC_BRANCH": "main",
+        "GIT_SYNC_REPO": str(origin),
+        "GIT_SYNC_DEPTH": "1",
+        "GIT_SYNC_ROOT": str(root),
+        "GIT_SYNC_DEST": "repo",
+        "GIT_SYNC_ADD_USER": "true",
+        "GIT_SYNC_WAIT": "5",
+        "GIT_SYNC_MAX_SYNC_FAILURES": "0",
+        **more,
+    }
+
+
 def run_once(environ: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
     clean = {name: value for name, value in os.environ.items() if not name.startswith("GIT")}
-    full = {**clean, "LC_ALL": QUIET["LC_ALL"], **environ, "GITSYNC_ONE_TIME": "true"}
+    full = {**clean, "LC_ALL": QUIET["LC_ALL"], **environ, "GIT_SYNC_ONE_TIME": "true"}
     return subprocess.run([sys.executable, str(PROGRAM)], env=full, capture_output=True, text=True, timeout=60)
 
 
@@ -182,6 +198,76 @@ def test_both_families_of_names_are_read() -> None:
     assert (found.username, found.password, found.sync_timeout, found.one_time) == ("u", "p", 7, True)
     assert (str(found.ssh_key_file), found.known_hosts) == ("/k", False)
     assert "p" not in repr(found).split("username='u'")[1].split("ssh=")[0]
+
+
+def test_the_older_names_alone_mean_git_sync_3() -> None:
+    """Its defaults (README of branch v3.x); charts before 1.13 give no others."""
+    found = git_sync.options({"GIT_SYNC_REPO": "https://git.example.com/x.git", "HOME": "/tmp", "GIT_SYNC_WAIT": ""})
+    assert (found.ref, found.depth, str(found.root), found.link) == ("master", 0, "/tmp/git", "x.git")
+    assert (found.period, found.sync_timeout, found.one_time) == (1, 120, False)
+    assert (found.max_failures, found.worktrees, found.notes) == (1, "", ())
+
+
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        ({"GIT_SYNC_BRANCH": "main", "GIT_SYNC_REV": "HEAD"}, {"ref": "main"}),
+        ({"GIT_SYNC_BRANCH": "main", "GIT_SYNC_REV": "v1"}, {"ref": "v1"}),
+        ({"GIT_SYNC_WAIT": "0"}, {"period": 0}),
+        ({"GIT_SYNC_WAIT": "0.5"}, {"period": 0.5}),
+        ({"GIT_SYNC_MAX_SYNC_FAILURES": "5"}, {"max_failures": 6}),
+        ({"GIT_SYNC_MAX_SYNC_FAILURES": "-1"}, {"max_failures": -1}),
+        ({"GIT_SYNC_BRANCH": "main", "GITSYNC_REF": "v1"}, {"ref": "main", "depth": 1, "worktrees": ".worktrees"}),
+    ],
+)
+def test_git_sync_3_reads_its_own_names(environ: dict[str, str], expected: dict[str, object]) -> None:
+    found = git_sync.options({"GIT_SYNC_REPO": "r", **environ})
+    assert {name: getattr(found, name) for name in expected} == expected
+
+
+def test_git_sync_3_refuses_an_interval_that_is_none() -> None:
+    with pytest.raises(git_sync.ConfigError):
+        git_sync.options({"GIT_SYNC_REPO": "r", "GIT_SYNC_WAIT": "-1"})
+
+
+def test_git_sync_3_keeps_its_checkouts_at_the_root(origin: Path, tmp_path: Path) -> None:
+    root = tmp_path / "git"
+    environ = old_environment(origin, root)
+    done = run_once(environ)
+    assert done.returncode == 0, done.stderr
+    first = git(origin, "rev-parse", "main")
+    assert (root / "repo").readlink() == Path(first)
+    assert not [message for message in messages(done.stderr) if "deprecated" in message]
+    second = commit(origin, {"dags/a.py": "2\n"})
+    assert run_once(environ).returncode == 0
+    assert (root / "repo").readlink() == Path(second)
+    assert {entry.name for entry in root.iterdir()} == {".git", "repo", second}
+    root.rename(tmp_path / "elsewhere")
+    assert git(tmp_path / "elsewhere" / "repo", "rev-parse", "HEAD") == second
+
+
+def test_an_old_volume_is_taken_over(origin: Path, tmp_path: Path) -> None:
+    """git-sync promises that for 3 to 4 (v3-to-v4.md); the way back is the one of a rollback."""
+    root, sha = tmp_path / "git", git(origin, "rev-parse", "main")
+    for environ, place in (
+        (old_environment(origin, root), Path(sha)),
+        (environment(origin, root), Path(".worktrees") / sha),
+        (old_environment(origin, root), Path(sha)),
+    ):
+        done = run_once(environ)
+        assert done.returncode == 0, done.stderr
+        assert (root / "repo").readlink() == place
+        assert git(root / "repo", "status", "--porcelain") == ""
+        assert [entry.name for entry in root.rglob("a.py")] == ["a.py"]
+
+
+def test_git_sync_3_retries_as_often_as_it_is_told(tmp_path: Path) -> None:
+    environ = old_environment(
+        tmp_path / "nowhere.git", tmp_path / "git", GIT_SYNC_MAX_SYNC_FAILURES="2", GIT_SYNC_WAIT="0"
+    )
+    done = run_once(environ)
+    assert messages(done.stderr).count("error syncing repo, will retry") == 2
+    assert done.returncode == 1
 
 
 def test_one_time_mode_checks_the_branch_out_and_ends(origin: Path, tmp_path: Path) -> None:

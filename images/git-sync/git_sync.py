@@ -1,10 +1,12 @@
 #!/usr/bin/python3
-"""Keeps a directory at a revision of a git repository: a stand-in for git-sync 4.1.0 as the Airflow chart uses it.
+"""Keeps a directory at a revision of a git repository: a stand-in for git-sync 4 and 3 as the Airflow chart uses them.
 
-Honours both families of variables, GITSYNC_* and the older GIT_SYNC_*, with git-sync's precedence (contract AF-GIT-001,
-AF-GIT-002, §3.4). Layout: `<root>/.worktrees/<sha>`, and `<root>/<link>`, a relative symbolic link that is replaced
-atomically. Hooks, HTTP endpoint, sparse checkout, cookies and askpass are not there; a variable that asks for one of
-them is named in the log.
+Honours both families of variables, GITSYNC_* and the older GIT_SYNC_*, with the precedence of git-sync 4.1.0 (contract
+AF-GIT-001, AF-GIT-002, §3.4). Layout: `<root>/.worktrees/<sha>`, and `<root>/<link>`, a relative symbolic link that is
+replaced atomically. Where only the older family is given, as charts before 1.13 do, it is git-sync 3.6: other defaults,
+one more failure before it gives up, and the layout `<root>/<sha>` (its flags and main loop: branch v3.x, main.go).
+The log has the form of git-sync 4 in any case. Hooks, HTTP endpoint, sparse checkout, cookies and askpass are not
+there; a variable that asks for one of them is named in the log.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
@@ -60,6 +62,11 @@ KNOWN = frozenset(
     }
 )
 
+_SHA = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+
+# What git-sync 3.6 takes for granted where git-sync 4 takes something else; its root is `git` below HOME.
+_OLD_DEFAULTS = {"GIT_SYNC_BRANCH": "master", "GIT_SYNC_DEPTH": "0", "GIT_SYNC_WAIT": "1"}
+
 
 class ConfigError(Exception):
     """The variables do not make sense; git-sync ends with exit code 1."""
@@ -75,6 +82,7 @@ class Options:
 
     Attributes:
         depth: commits to fetch; 0 means all.
+        worktrees: where below `root` the checkouts are, each in a directory named by its commit.
         link: path of the link, absolute or relative to `root`.
         period, sync_timeout: seconds.
         max_failures: consecutive failures at which the program ends; -1 means never, 0 the first one.
@@ -85,6 +93,7 @@ class Options:
     ref: str
     depth: int
     root: Path
+    worktrees: str
     link: str
     period: float
     sync_timeout: float
@@ -152,7 +161,22 @@ def options(environ: Mapping[str, str]) -> Options:
     Raises:
         ConfigError: one is missing or makes no sense.
     """
-    env = _Environment(environ)
+    if any(name.startswith("GITSYNC_") for name in environ):
+        return _options(_Environment(environ))
+    given = {name: value for name, value in environ.items() if value}
+    env = _Environment({**_OLD_DEFAULTS, "GIT_SYNC_ROOT": f"{environ.get('HOME', '')}/git", **given})
+    found = _options(env)
+    return replace(
+        found,
+        worktrees="",
+        period=float(env.text("", "GIT_SYNC_WAIT")),  # 0, too, is an interval there
+        max_failures=found.max_failures + 1 if found.max_failures >= 0 else -1,  # so many are retried
+        notes=(),
+    )
+
+
+def _options(env: _Environment) -> Options:
+    """The variables as git-sync 4 reads them."""
     notes: list[str] = []
     repo = env.text("", "GITSYNC_REPO", "GIT_SYNC_REPO")
     if not repo:
@@ -169,6 +193,7 @@ def options(environ: Mapping[str, str]) -> Options:
         ref=_ref(env, notes),
         depth=depth,
         root=Path(env.text("/git", "GITSYNC_ROOT", "GIT_SYNC_ROOT")).absolute(),
+        worktrees=".worktrees",
         link=_link(env, repo, notes),
         period=_period(env, notes),
         sync_timeout=_sync_timeout(env, notes),
@@ -308,8 +333,9 @@ class Sync:
             revision = self._fetch()
             if self._current() == revision and self._is_sane(revision):
                 return revision, False
-            self._publish(revision, self._check_out(revision))
-            self._clean_up(revision)
+            worktree = self._check_out(revision)
+            self._publish(revision, worktree)
+            self._clean_up(worktree)
         except OSError as error:
             raise SyncError(str(error)) from error
         return revision, True
@@ -380,7 +406,7 @@ class Sync:
             return False
 
     def _worktree(self, revision: str) -> Path:
-        return self._root / ".worktrees" / revision
+        return self._root / self._options.worktrees / revision
 
     def _check_out(self, revision: str) -> Path:
         worktree = self._worktree(revision)
@@ -388,8 +414,11 @@ class Sync:
         _remove(worktree)  # a check-out that was interrupted
         self.git("worktree", "prune", cwd=self._root)
         self.git("worktree", "add", "--force", "--detach", "--no-checkout", str(worktree), revision, cwd=self._root)
-        # Relative, because other containers see this volume at another path.
-        (worktree / ".git").write_text(f"gitdir: ../../.git/worktrees/{revision}\n")
+        # Relative, because other containers see this volume at another path. Git chooses another name for what belongs
+        # to the checkout where there is one of that commit in the other layout.
+        link = worktree / ".git"
+        directory = link.read_text().removeprefix("gitdir: ").strip()
+        link.write_text(f"gitdir: {os.path.relpath(worktree / directory, worktree)}\n")
         self.git("reset", "--hard", revision, "--", cwd=worktree)
         if self._options.submodules != "off" and (worktree / ".gitmodules").exists():
             depth = ["--depth", str(self._options.depth)] if self._options.depth else []
@@ -405,10 +434,11 @@ class Sync:
         temporary.replace(self._link)
         log("updated successfully", ref=self._options.ref, remote=revision)
 
-    def _clean_up(self, revision: str) -> None:
-        """Remove what is no longer published; failing at that is not failing to synchronise."""
-        for entry in (self._root / ".worktrees").iterdir():
-            if entry.name != revision:
+    def _clean_up(self, published: Path) -> None:
+        """Remove what is no longer published, in either layout; failing at that is not failing to synchronise."""
+        checkouts = [entry for entry in self._root.iterdir() if _SHA.fullmatch(entry.name)]
+        for entry in [*checkouts, *self._root.glob(".worktrees/*")]:
+            if entry != published:
                 _remove(entry)
         with contextlib.suppress(SyncError):
             self.git("worktree", "prune", cwd=self._root)
