@@ -72,16 +72,21 @@ def small_chart(tmp_path: Path) -> Chart:
     return charts.locate("9.9.9", chart=str(archive(tmp_path)), charts_dir=None, cache=tmp_path, progress=Quiet())
 
 
-@pytest.fixture(scope="session")
-def published_chart() -> Chart:
-    """Chart 1.15.0, from CHARTS_DIR, the directory beside the checkout, or what an earlier run downloaded."""
+def published(version: str) -> Chart:
+    """A published chart, from CHARTS_DIR, the directory beside the checkout, or what an earlier run downloaded."""
     named = os.environ.get("CHARTS_DIR")
     try:
         return charts.locate(
-            "1.15.0", chart=None, charts_dir=Path(named) if named else None, cache=cache_dir(), progress=Quiet()
+            version, chart=None, charts_dir=Path(named) if named else None, cache=cache_dir(), progress=Quiet()
         )
     except UsageError as error:
         pytest.skip(f"needs the published chart: {error.cause}")
+
+
+@pytest.fixture(scope="session")
+def published_chart() -> Chart:
+    """The chart that the suite installs where nobody asks for another one."""
+    return published("1.15.0")
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,8 @@ from fixtures.observations import sealed
 from fixtures.settings import Executor
 from fixtures.subject import OWN
 from fixtures.values import merge
+from images.versions import load
+from tests.charting import published
 
 TOOLS = "airflow-conformance/tools:1"
 POSTGRES = "postgres:15-bookworm"
@@ -28,11 +30,11 @@ RELEASE = frozenset(
     }
 )
 EXECUTORS = tuple(Executor)
+CHARTS = tuple(load().charts)
 
 
-def files(executor: Executor) -> list[Path]:
-    directory = manifests.MANIFESTS / "values"
-    return [directory / "common.yaml", directory / f"{executor}.yaml"]
+def files(executor: Executor, chart_version: str = "1.15.0") -> list[Path]:
+    return manifests.reference_values(executor, chart_version)
 
 
 def support(executor: Executor, namespace: str = "ns", **options: Any) -> list[dict[str, Any]]:
@@ -203,9 +205,20 @@ def test_no_dags_is_an_error(tmp_path: Path) -> None:
         manifests.dags(tmp_path)
 
 
+@pytest.mark.parametrize("version", CHARTS)
 @pytest.mark.parametrize("executor", EXECUTORS)
-def test_the_reference_values_fit_the_chart(executor: Executor, published_chart: Chart) -> None:
-    assert values.check(published_chart, files(executor)) == []
+def test_the_reference_values_fit_the_chart(executor: Executor, version: str) -> None:
+    assert values.check(published(version), files(executor, version)) == []
+
+
+def test_a_chart_that_takes_no_reference_to_a_secret_gets_the_password_as_a_file() -> None:
+    job = values.load(files(Executor.KUBERNETES, "1.11.0"))["createUserJob"]
+    (volume,), (mount,) = job["extraVolumes"], job["extraVolumeMounts"]
+    assert volume["name"] == mount["name"]
+    secret = named(support(Executor.KUBERNETES), "Secret", volume["secret"]["secretName"])
+    (key,) = secret["stringData"]
+    assert f"ADMIN_PASSWORD=$(cat {mount['mountPath']}/{key})" in job["command"][2]
+    assert '"$ADMIN_PASSWORD"' in job["args"][-1]
 
 
 @pytest.mark.parametrize("executor", EXECUTORS)
@@ -231,6 +244,15 @@ def test_an_ignored_interval_would_be_noticed() -> None:
     """AF-GIT-002: with the same interval in both keys, a git-sync that ignores the promised one would pass."""
     git_sync = values.load(files(Executor.KUBERNETES))["dags"]["gitSync"]
     assert git_sync["period"] != f"{git_sync['wait']}s"
+
+
+@pytest.mark.needs_helm
+@pytest.mark.parametrize("version", CHARTS)
+def test_a_cluster_has_the_images_that_its_chart_names(version: str, helm_binary: Path) -> None:
+    text = Helm(helm_binary).template("airflow", "ns", published(version), files(Executor.CELERY, version))
+    release = manifests.images(yaml.safe_load_all(text))
+    assert len(release) == 4
+    assert release <= {image.published for image in load().recipes(["2.9.0"], [version])}
 
 
 @pytest.fixture(scope="module", params=EXECUTORS, ids=str)
