@@ -135,7 +135,7 @@ class Versions(Strict):
         if each is None:
             yield self._image(name, {"recipe": name, **rest}, {})
         else:
-            for version in needed.get(each, ()):
+            for version in needed[each]:
                 yield self._image(f"{name}-{version}", {"recipe": name, **rest}, {each: version})
 
     def _image(self, name: str, description: dict[str, Any], chosen: Mapping[str, str]) -> Image:
