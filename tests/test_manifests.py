@@ -121,7 +121,7 @@ def test_two_releases_fit_into_one_cluster(executor: Executor) -> None:
 
 
 @pytest.mark.parametrize(
-    ("executor", "claim"), [(Executor.KUBERNETES, "airflow-logs"), (Executor.CELERY, "logs-blue-worker-0")]
+    ("executor", "claim"), [(Executor.KUBERNETES, "shared-logs"), (Executor.CELERY, "logs-blue-worker-0")]
 )
 def test_the_volume_for_logs_is_bound_to_the_claim_that_the_chart_asks_for(executor: Executor, claim: str) -> None:
     objects = support(executor, fullname="blue")
@@ -309,7 +309,7 @@ class TestRendered:
             "limits": {"cpu": "500m", "memory": "512Mi"},
         }
         assert [container["name"] for container in spec["initContainers"]] == ["git-sync-init"]
-        assert {"name": "logs", "persistentVolumeClaim": {"claimName": "airflow-logs"}} in spec["volumes"]
+        assert {"name": "logs", "persistentVolumeClaim": {"claimName": "shared-logs"}} in spec["volumes"]
 
     def test_the_worker_is_a_stateful_set_under_celery_only(
         self, executor: Executor, objects: list[dict[str, Any]]
