@@ -2,8 +2,8 @@
 
 from fixtures.catalogue import requirement
 from fixtures.errors import Blocked
-from fixtures.observations import documented_login, webserver_ready
-from fixtures.session import Credentials, Unreachable, WrongCredentials
+from fixtures.observations import DEFAULT_LOGIN, documented_login, opens, webserver_ready
+from fixtures.session import Unreachable
 from fixtures.subject import Subject
 
 SHORTEST_SESSION = 5
@@ -68,12 +68,10 @@ def test_the_documented_password_opens_the_ui(subject: Subject) -> None:
         f"[webserver] session_lifetime_minutes is {minutes}: a user who reads a page for longer must log in again; "
         "the default is 43200"
     )
-    if credentials.password != "admin":
-        try:
-            subject.airflow.open_session(Credentials("admin", "admin"))
-        except WrongCredentials:
-            return
-        raise AssertionError("the chart's default admin/admin still logs in beside the documented password")
+    if credentials.password != DEFAULT_LOGIN.password:
+        assert not opens(subject, DEFAULT_LOGIN), (
+            "the chart's default admin/admin still logs in beside the documented password"
+        )
 
 
 @requirement("AF-CRED-003")

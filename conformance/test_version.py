@@ -4,6 +4,7 @@ from fixtures.catalogue import requirement
 from fixtures.objects import FINISHED
 from fixtures.observations import (
     facts,
+    image_of,
     metadata_database,
     scheduler_image,
     scheduler_ready,
@@ -62,11 +63,12 @@ def test_the_schema_is_that_of_the_image(subject: Subject) -> None:
         ready["worker"] = worker_ready
     for component, up in ready.items():
         subject.see(up)
-        image, seen = subject.ask(component, "schema_heads"), metadata_database(subject, component, "").seen
+        image = subject.see(scheduler_image) if component == "scheduler" else image_of(subject, component)
+        seen = metadata_database(subject, component, "").seen
         assert "error" not in seen, f"the {component} cannot read its schema: {seen['error']}"
-        assert seen["heads"] == image["heads"], (
+        assert seen["heads"] == image.heads, (
             f"the database of the {component} is at schema {', '.join(seen['heads']) or 'none'}, Airflow "
-            f"{image['airflow']} in its image needs {', '.join(image['heads'])}: run the migration Job of that version"
+            f"{image.airflow} in its image needs {', '.join(image.heads)}: run the migration Job of that version"
         )
 
 
