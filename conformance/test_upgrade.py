@@ -1,21 +1,253 @@
 """Upgrading (README: Upgrading Airflow)."""
 
 from fixtures.catalogue import requirement
-from fixtures.observations import facts
-from fixtures.observations.backup import backup
+from fixtures.inventory import Allowed, losses
+from fixtures.observations import external
+from fixtures.observations.upgrade import (
+    VARIABLE,
+    afterwards,
+    applied_again,
+    arrived,
+    gap,
+    held_run,
+    labels_of_charts,
+    migrated,
+    migrated_by_hand,
+    others_images,
+    restored,
+    rolled_back,
+    saved,
+    switched,
+    upgrade,
+    users_later,
+    versions_of,
+)
+from fixtures.settings import Executor
 from fixtures.subject import Subject
 
 
 @requirement("AF-UPG-001")
 def test_the_documented_backup_can_be_restored(subject: Subject) -> None:
     """The README's `pg_dump` MUST save the metadata database that Airflow uses, completely, and be restorable."""
-    saved = subject.see(backup)
-    assert not saved.problem, f"`{saved.command}` failed: {saved.problem}"
-    used = subject.see(facts).seen["metadata_database"]
-    assert saved.has_run, f"the backup saves database airflow, and Airflow keeps its runs in {used}: it is worthless"
-    assert not saved.objection, f"the backup cannot be restored: {saved.objection}"
-    if saved.restored is None:
+    backup = subject.see(saved)
+    assert not backup.problem, f"`{backup.command}` failed: {backup.problem}"
+    assert backup.has_run, (
+        "the backup saves database airflow, and a run that Airflow has just made is not in it: it is worthless"
+    )
+    assert not backup.objection, f"the backup cannot be restored: {backup.objection}"
+    if backup.restored is None:
         subject.note("AF-UPG-001", "the database server is not the suite's own, so nothing was restored there")
         return
-    lost = {t: (rows, saved.restored.get(t, 0)) for t, rows in saved.rows.items() if rows != saved.restored.get(t, 0)}
+    lost = {t: (n, backup.restored.get(t, 0)) for t, n in backup.rows.items() if n != backup.restored.get(t, 0)}
     assert not lost, f"rows saved and restored differ: {lost}"
+
+
+@requirement("AF-UPG-002")
+def test_every_object_is_of_the_new_version(subject: Subject) -> None:
+    """After an upgrade every object MUST carry the new chart's label, and every component MUST run the new Airflow."""
+    subject.see(arrived)
+    target = subject.deployments[-1]
+    charts = labels_of_charts(subject)
+    promised = f"airflow-{target.chart.version}" if target.chart else charts.get("deployment/airflow-scheduler")
+    old = {name: chart for name, chart in charts.items() if chart != promised}
+    assert charts, f"no object of release {subject.release} carries the label chart"
+    assert not old, f"promised is chart={promised}, and these objects carry another label: {old}"
+    versions = versions_of(subject)
+    promised_airflow = target.airflow or versions["scheduler"]
+    behind = {component: version for component, version in versions.items() if version != promised_airflow}
+    assert not behind, f"promised is Airflow {promised_airflow}, and these components run another one: {behind}"
+
+
+@requirement("AF-UPG-003")
+def test_kubectl_apply_brings_the_new_version(subject: Subject) -> None:
+    """`kubectl apply -k` of a new overlay MUST bring the release to its new version, with every workload rolled out."""
+    upgraded = subject.see(arrived)
+    subject.exhibit("AF-UPG-003", "The upgrade", f"{subject.deployments[-1].title}: up after {upgraded.seconds:.0f} s")
+    subject.note(
+        "AF-UPG-003",
+        "kubectl cannot inflate a chart: the overlay holds objects that were rendered beforehand, with the hooks as "
+        "Jobs and fixed keys, and its Jobs are deleted before each `kubectl apply -k`",
+    )
+
+
+@requirement("AF-UPG-004")
+def test_the_documented_migrate_changes_nothing(subject: Subject) -> None:
+    """The README's `airflow db migrate` MUST end well in the new scheduler, and find nothing left to migrate."""
+    ran = subject.see(migrated_by_hand)
+    assert ran.code == 0, f"`{ran.command}` ended with exit code {ran.code}: {ran.said}"
+    assert ran.airflow == subject.see(migrated).airflow, f"it ran in a pod with Airflow {ran.airflow}"
+    assert ran.schema == ran.heads, (
+        f"afterwards the database is at {ran.schema}, Airflow {ran.airflow} needs {ran.heads}"
+    )
+
+
+@requirement("AF-UPG-005")
+def test_a_task_under_way_finishes(subject: Subject) -> None:
+    """A task that runs during an upgrade MUST finish, and run once only."""
+    finished, hosts = subject.see(held_run)
+    assert len(hosts) == 1, (
+        f"the task of run {finished.run.run_id} was started {len(hosts)} times: on {', '.join(hosts)}"
+    )
+
+
+@requirement("AF-UPG-006")
+def test_helm_upgrade_brings_the_new_version(subject: Subject) -> None:
+    """`helm upgrade` MUST bring the release to its new version, with every workload rolled out."""
+    upgraded = subject.see(arrived)
+    subject.exhibit("AF-UPG-006", "The upgrade", f"{subject.deployments[-1].title}: up after {upgraded.seconds:.0f} s")
+    status = subject.helm.status(subject.release, subject.namespace)
+    assert status is not None and status.state == "deployed", (
+        f"the release is {status.state if status else 'not there'}"
+    )
+
+
+@requirement("AF-UPG-007")
+def test_a_pod_of_the_new_version_migrated(subject: Subject) -> None:
+    """The schema MUST be that of the new image, and a pod of the new version MUST have migrated it."""
+    seen = subject.see(migrated)
+    told = "; ".join(f"{name} with {image}: {'ended well' if well else 'failed'}" for name, image, well in seen.pods)
+    assert seen.schema == seen.heads, (
+        f"the database is at schema {', '.join(seen.schema) or 'none'}, Airflow {seen.airflow} needs "
+        f"{', '.join(seen.heads)}; migration Jobs since the upgrade began: {told or 'none'}"
+    )
+    ran = [image for _, image, well in seen.pods if well]
+    assert ran, f"no migration Job has ended well since the upgrade began: {told or 'there was none'}"
+    assert seen.image in ran, f"the migration ran with {', '.join(ran)}, the scheduler with {seen.image}"
+
+
+@requirement("AF-UPG-008")
+def test_every_row_is_still_there(subject: Subject) -> None:
+    """Everything that the metadata database held before an upgrade MUST be there after it, unchanged."""
+    before, after = subject.see(upgrade).history.known, subject.see(afterwards)
+    lost = losses(before.inventory, after.inventory, Allowed.load())
+    elsewhere = f"; the database is {after.database} now, {before.database} before" * (
+        before.database != after.database
+    )
+    assert not lost, f"{'; '.join(lost)}{elsewhere}"
+
+
+@requirement("AF-UPG-009")
+def test_stored_connections_still_work(subject: Subject) -> None:
+    """A connection that was stored before an upgrade MUST be decrypted by a task after it."""
+    subject.see(afterwards)
+    answer = subject.see(external)
+    assert answer.users == [[answer.seeded.users]], (
+        f"the task got {answer.users} through postgres_default, {answer.seeded.users} rows are there: {answer.logs}"
+    )
+
+
+@requirement("AF-UPG-010")
+def test_users_keep_password_and_role(subject: Subject) -> None:
+    """Users MUST be able to log in with their password after an upgrade, and have the roles they had."""
+    subject.see(afterwards)
+    for role, (opened, roles) in subject.see(users_later).items():
+        assert opened, f"the user with role {role} cannot log in any more"
+        assert roles == {role}, f"the user with role {role} has the roles {', '.join(sorted(roles)) or 'none'} now"
+
+
+@requirement("AF-UPG-011")
+def test_logs_xcoms_and_variables_are_readable(subject: Subject) -> None:
+    """The log, the XCom and the state of runs, and the variables, of before an upgrade MUST be readable after it."""
+    history = subject.see(upgrade).history
+    subject.see(afterwards)
+    assert subject.airflow.run(history.succeeded).state == "success"
+    assert subject.airflow.run(history.failed).state == "failed"
+    log = subject.airflow.log(history.succeeded, "facts")
+    lines = [line for line in history.log.splitlines() if line.startswith("[")]
+    missing = [line for line in lines if line not in log]
+    assert lines and not missing, f"of {len(lines)} lines of the log of before {len(missing)} are gone: {log[-300:]}"
+    assert subject.airflow.xcom(history.succeeded, "facts") == history.xcom, "the XCom of before reads differently now"
+    value = subject.airflow.variables(VARIABLE).get(VARIABLE)
+    assert value == history.value, "the variable of before cannot be read: another Fernet key?"
+
+
+@requirement("AF-UPG-012")
+def test_keys_and_volumes_are_the_same(subject: Subject) -> None:
+    """An upgrade MUST leave the Fernet key, the webserver's secret key, the database and its volume as they are."""
+    before, after = subject.see(upgrade).history.known, subject.see(afterwards)
+    changed = [name for name, key in before.keys.items() if key != after.keys.get(name)]
+    assert not changed, f"{', '.join(changed)} changed with the upgrade: pin the Secrets that hold them"
+    assert after.database == before.database, f"the database was {before.database} and is {after.database}"
+    lost = [name for name, uid in before.claims.items() if after.claims.get(name) != uid]
+    assert not lost, f"volume claims are gone or new: {', '.join(lost)}"
+
+
+@requirement("AF-UPG-013")
+def test_no_old_pod_lives_and_nothing_keeps_restarting(subject: Subject) -> None:
+    """After an upgrade no pod of before MUST live, and no component MUST have restarted more than once."""
+    subject.see(afterwards)
+    old = others_images(subject)
+    assert not old, f"pods with another image than the scheduler's still live: {old}"
+    mine = [pod for pod in subject.cluster.pods(tier="airflow", release=subject.release) if not pod.deleted]
+    restless = {pod.name: pod.restarts for pod in mine if pod.restarts > 1}
+    assert not restless, f"restarts since the upgrade: {restless}"
+
+
+@requirement("AF-UPG-014")
+def test_scheduling_resumes(subject: Subject) -> None:
+    """Scheduling MUST resume within the time that manifests/budgets.yaml states (`scheduling_resumes`)."""
+    seen, allowed = subject.see(gap), subject.waiter.budgets.seconds("scheduling_resumes")
+    told = f"no scheduler for {seen.seconds:.0f} s; everything rolled out after {seen.waited:.0f} s"
+    subject.exhibit("AF-UPG-014", "Downtime of the scheduler", told)
+    subject.note("AF-UPG-014", told)
+    assert seen.seconds <= allowed, f"{told}; {allowed:.0f} s are allowed"
+    subject.see(external)  # a run that was made after the upgrade
+
+
+@requirement("AF-UPG-015")
+def test_dags_stay_paused_and_unpaused(subject: Subject) -> None:
+    """DAGs that were paused before an upgrade MUST be paused after it, and the others not."""
+    before, after = subject.see(upgrade).history.known, subject.see(afterwards)
+    assert set(before.paused.values()) == {True, False}, "DAGs of one kind only were there before"
+    changed = {dag: after.paused.get(dag) for dag, was in before.paused.items() if after.paused.get(dag) is not was}
+    assert not changed, f"these DAGs were paused or unpaused by the upgrade (now): {changed}"
+
+
+@requirement("AF-UPG-016")
+def test_applying_twice_changes_nothing(subject: Subject) -> None:
+    """Applying the same state a second time MUST change no object, restart no pod, and lose no row."""
+    seen = subject.see(applied_again)
+    assert not seen.objects, f"objects changed: {', '.join(seen.objects)}"
+    assert not seen.pods, f"pods were replaced: {', '.join(seen.pods)}"
+    assert not seen.lost, "; ".join(seen.lost)
+
+
+@requirement("AF-UPG-017")
+def test_switching_the_executor_keeps_everything(subject: Subject) -> None:
+    """Switching the upgraded release to the other executor and back MUST run tasks under each, and lose nothing."""
+    seen = subject.see(switched)
+    other = Executor.CELERY if subject.executor is Executor.KUBERNETES else Executor.KUBERNETES
+    assert bool(seen.there.pods) is (other is Executor.KUBERNETES), f"under {other} the task ran elsewhere"
+    assert not seen.lost, "; ".join(seen.lost)
+
+
+@requirement("AF-UPG-018")
+def test_going_back_without_the_backup_leaves_the_schema_new(subject: Subject) -> None:
+    """Putting the old chart back alone MUST leave the migrated database as it is; its pods wait for the old schema."""
+    seen = subject.see(rolled_back)
+    if seen.came_up:
+        subject.note(
+            "AF-UPG-018", "the schema is the same in both versions, so the old chart alone is enough to go back"
+        )
+        return
+    assert seen.schema == subject.see(afterwards).schema, (
+        f"the schema was at {seen.schema} after the old chart was back"
+    )
+    subject.note(
+        "AF-UPG-018",
+        f"the old chart alone does not go back: its pods wait for schema {', '.join(seen.heads)}, the database stays "
+        f"at {', '.join(seen.schema)}; restore the backup (AF-UPG-019)",
+    )
+
+
+@requirement("AF-UPG-019")
+def test_the_backup_with_the_old_chart_brings_everything_back(subject: Subject) -> None:
+    """The README's backup, restored under the old chart, MUST bring back the old version with everything it had."""
+    seen, before = subject.see(restored), subject.see(upgrade).history.known
+    assert not seen.objection, f"the backup cannot be restored: {seen.objection}"
+    assert (seen.known.airflow, seen.known.schema) == (before.airflow, before.schema), (
+        f"Airflow {seen.known.airflow} at schema {seen.known.schema} came back, not {before.airflow} at {before.schema}"
+    )
+    assert not seen.lost, "; ".join(seen.lost)
+    assert seen.known.paused == before.paused
+    assert not seen.later, "a run that was made after the backup is still there: it was not restored"

@@ -38,6 +38,15 @@ def test_an_existing_deployment_keeps_its_namespace() -> None:
         ({"BUDGET_SCALE": "0"}, "BUDGET_SCALE=0"),
         ({"ADMIN_SECRET": "no-key"}, "secret/key"),
         ({"MAKEFLAGS": "-- EXECUTER=celery"}, "EXECUTER is not an option"),
+        ({"KUSTOMIZE": "no/such/overlay", "EXECUTOR": "celery"}, "there is no no/such/overlay"),
+        ({"KUSTOMIZE": "tests", "EXECUTOR": "celery"}, r"holds no kustomization\.yaml"),
+        ({"FROM": "1.11.0/2.7.1"}, "FROM goes with SCENARIO"),
+        ({"WAY": "kustomize"}, "WAY goes with SCENARIO"),
+        ({"SCENARIO": "upgrade", "WAY": "flux"}, "WAY=flux"),
+        ({"SCENARIO": "upgrade", "AIRFLOW": "2.8.0"}, "AIRFLOW names one version"),
+        ({"SCENARIO": "upgrade", "CHART_VERSION": "1.11.0"}, "CHART_VERSION names one version"),
+        ({"SCENARIO": "upgrade", "PROVIDER": "existing", "CONTEXT": "c"}, "SCENARIO goes with PROVIDER=kind"),
+        ({"SCENARIO": "upgrade", "TO_VALUES": "no/such/file.yaml"}, "there is no no/such/file.yaml"),
     ],
 )
 def test_bad_options_are_named(given: dict[str, str], told: str) -> None:
@@ -60,3 +69,31 @@ def test_values_files_are_found(tmp_path: Path) -> None:
 
 def test_every_option_is_described() -> None:
     assert all(option.description for option in settings.options())
+
+
+@pytest.fixture
+def overlay(tmp_path: Path) -> Path:
+    (tmp_path / "kustomization.yaml").write_text("resources: []\n")
+    return tmp_path
+
+
+def test_an_overlay_is_one_release(overlay: Path) -> None:
+    with pytest.raises(UsageError, match="one EXECUTOR"):
+        settings.load({"KUSTOMIZE": str(overlay)})
+    loaded = settings.load({"KUSTOMIZE": str(overlay), "EXECUTOR": "celery", "NAMESPACE": "data"})
+    assert overlay == loaded.KUSTOMIZE
+    assert loaded.namespace_of(Executor.CELERY) == "data"  # where the overlay says, not beside another release
+
+
+def test_an_overlay_takes_no_values_of_helm(overlay: Path) -> None:
+    values = overlay / "values.yaml"
+    values.write_text("a: 1\n")
+    with pytest.raises(UsageError, match="VALUES says what Helm installs"):
+        settings.load({"KUSTOMIZE": str(overlay), "EXECUTOR": "celery", "VALUES": str(values)})
+
+
+def test_an_overlay_is_upgraded_with_kubectl(overlay: Path) -> None:
+    given = {"SCENARIO": "upgrade", "KUSTOMIZE": str(overlay), "EXECUTOR": "celery"}
+    with pytest.raises(UsageError, match="add WAY=kustomize"):
+        settings.load(given)
+    assert overlay == settings.load(given | {"WAY": "kustomize"}).KUSTOMIZE

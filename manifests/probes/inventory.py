@@ -1,0 +1,49 @@
+"""Prints as JSON what the metadata database holds: by table, fingerprints of every value by column and primary key.
+
+Beside that the identity of the server's data directory, where PostgreSQL tells it.
+
+Two inventories tell what was lost or changed between them, also when the schema was migrated meanwhile, and hold no
+secret. Runs in an Airflow container with that image's SQLAlchemy; imports no Airflow, which would take seconds.
+"""
+
+import configparser
+import contextlib
+import hashlib
+import json
+import os
+import pathlib
+
+import sqlalchemy
+
+home = os.environ.get("AIRFLOW_HOME", "/opt/airflow")
+config = configparser.ConfigParser(interpolation=None, strict=False)
+config.read(pathlib.Path(home, "airflow.cfg"))
+url = (
+    os.environ.get("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN")
+    or os.environ.get("AIRFLOW__CORE__SQL_ALCHEMY_CONN")
+    or config.get("database", "sql_alchemy_conn", fallback="")
+)
+
+
+def fingerprint(value):
+    raw = bytes(value) if isinstance(value, (bytes, memoryview)) else str(value).encode()
+    return hashlib.sha256(raw).hexdigest()[:8]
+
+
+found, server = {}, None
+with sqlalchemy.create_engine(url, poolclass=sqlalchemy.pool.NullPool).connect() as database:
+    inspector = sqlalchemy.inspect(database)
+    for table in inspector.get_table_names():
+        keys = inspector.get_pk_constraint(table)["constrained_columns"]
+        columns = [column["name"] for column in inspector.get_columns(table)]
+        quoted = ", ".join(f'"{column}"' for column in columns)
+        rows = {}
+        # As text, so that a column whose type was migrated still has the same fingerprint for the same value.
+        for row in database.execute(sqlalchemy.text(f'select {quoted} from "{table}"')):
+            values = dict(zip(columns, row, strict=True))
+            key = " ".join(str(values[column]) for column in keys or columns)
+            rows[key] = [None if value is None else fingerprint(value) for value in row]
+        found[table] = {"columns": columns, "keys": keys, "rows": rows}
+    with contextlib.suppress(sqlalchemy.exc.SQLAlchemyError):  # not PostgreSQL, or not allowed
+        server = database.execute(sqlalchemy.text("select system_identifier::text from pg_control_system()")).scalar()
+print(json.dumps({"server": server, "tables": found}))

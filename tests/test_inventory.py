@@ -1,0 +1,79 @@
+"""What counts as lost between two inventories of a metadata database."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fixtures.inventory import Allowed, Inventory, losses
+from fixtures.subject import PROBES
+
+ALLOWED = Allowed(frozenset({"session"}), {"dag": ["last_parsed_time"]})
+
+
+def inventory(**tables: dict[str, Any]) -> Inventory:
+    return Inventory.of(
+        {name: {"columns": list(next(iter(rows.values()))), "rows": {k: list(r.values()) for k, r in rows.items()}}
+         for name, rows in tables.items()}
+    )  # fmt: skip
+
+
+BEFORE = inventory(
+    dag={"a": {"is_paused": "1", "last_parsed_time": "t0"}, "b": {"is_paused": "2", "last_parsed_time": "t0"}},
+    xcom={"1": {"value": "v"}},
+    session={"s": {"id": "1"}},
+)
+
+
+def test_nothing_is_lost_where_only_new_things_came() -> None:
+    after = inventory(
+        dag={
+            "a": {"is_paused": "1", "last_parsed_time": "t1", "display": "new"},
+            "b": {"is_paused": "2", "last_parsed_time": "t1", "display": "new"},
+            "c": {"is_paused": "1", "last_parsed_time": "t1", "display": "new"},
+        },
+        xcom={"1": {"value": "v"}, "2": {"value": "w"}},
+        fresh={"1": {"a": "b"}},
+    )
+    assert losses(BEFORE, after, ALLOWED) == []
+
+
+def test_lost_rows_tables_and_values_are_named() -> None:
+    after = inventory(dag={"a": {"is_paused": "9", "last_parsed_time": "t1"}})
+    assert losses(BEFORE, after, ALLOWED) == [
+        "1 of 2 rows of dag are gone (b)",
+        "is_paused of 1 of 2 rows of dag changed (a)",
+        "table xcom is gone, with 1 rows",
+    ]
+
+
+def test_the_shipped_list_names_every_kind_of_history_by_leaving_it_out() -> None:
+    allowed = Allowed.load()
+    kept = {"dag_run", "task_instance", "xcom", "connection", "variable", "ab_user", "ab_user_role", "log", "dag"}
+    assert not kept & allowed.rewritten
+    assert "is_paused" not in allowed.moving["dag"]
+    assert "password" not in allowed.moving["connection"]
+
+
+def test_the_probe_tells_every_row_without_its_secrets(tmp_path: Path) -> None:
+    pytest.importorskip("sqlalchemy")
+    database = tmp_path / "airflow.db"
+    import sqlite3
+
+    with sqlite3.connect(database) as connection:
+        connection.execute("create table connection (id integer primary key, password text)")
+        connection.execute("insert into connection values (7, 'hunter2')")
+    ran = subprocess.run(
+        [sys.executable, str(PROBES / "inventory.py")],
+        env={"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{database}"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    told = json.loads(ran.stdout)
+    assert told["server"] is None
+    assert list(told["tables"]["connection"]["rows"]) == ["7"]
+    assert "hunter2" not in ran.stdout
