@@ -2,12 +2,13 @@
 
 from fixtures.catalogue import requirement
 from fixtures.inventory import Allowed, losses
-from fixtures.observations import external
+from fixtures.observations import external, facts
 from fixtures.observations.upgrade import (
     VARIABLE,
     afterwards,
     applied_again,
     arrived,
+    difference,
     gap,
     held_run,
     labels_of_charts,
@@ -52,22 +53,23 @@ def test_every_object_is_of_the_new_version(subject: Subject) -> None:
     old = {name: chart for name, chart in charts.items() if chart != promised}
     assert charts, f"no object of release {subject.release} carries the label chart"
     assert not old, f"promised is chart={promised}, and these objects carry another label: {old}"
-    versions = versions_of(subject)
+    versions = {**versions_of(subject), "a task": subject.see(facts).seen["airflow"]}
     promised_airflow = target.airflow or versions["scheduler"]
     behind = {component: version for component, version in versions.items() if version != promised_airflow}
     assert not behind, f"promised is Airflow {promised_airflow}, and these components run another one: {behind}"
 
 
 @requirement("AF-UPG-003")
-def test_kubectl_apply_brings_the_new_version(subject: Subject) -> None:
-    """`kubectl apply -k` of a new overlay MUST bring the release to its new version, with every workload rolled out."""
-    upgraded = subject.see(arrived)
-    subject.exhibit("AF-UPG-003", "The upgrade", f"{subject.deployments[-1].title}: up after {upgraded.seconds:.0f} s")
+def test_kubectl_apply_brings_the_overlay(subject: Subject) -> None:
+    """`kubectl apply -k` of a new overlay MUST leave exactly the overlay's objects in the cluster."""
+    subject.see(arrived)
     subject.note(
         "AF-UPG-003",
         "kubectl cannot inflate a chart: the overlay holds objects that were rendered beforehand, with the hooks as "
         "Jobs and fixed keys, and its Jobs are deleted before each `kubectl apply -k`",
     )
+    differs = difference(subject)
+    assert not differs, f"`kubectl diff` between the overlay and the cluster: {differs[:600]}"
 
 
 @requirement("AF-UPG-004")
@@ -91,14 +93,10 @@ def test_a_task_under_way_finishes(subject: Subject) -> None:
 
 
 @requirement("AF-UPG-006")
-def test_helm_upgrade_brings_the_new_version(subject: Subject) -> None:
-    """`helm upgrade` MUST bring the release to its new version, with every workload rolled out."""
+def test_the_new_version_comes_up(subject: Subject) -> None:
+    """An upgrade MUST bring the release to its new version, with every workload rolled out."""
     upgraded = subject.see(arrived)
     subject.exhibit("AF-UPG-006", "The upgrade", f"{subject.deployments[-1].title}: up after {upgraded.seconds:.0f} s")
-    status = subject.helm.status(subject.release, subject.namespace)
-    assert status is not None and status.state == "deployed", (
-        f"the release is {status.state if status else 'not there'}"
-    )
 
 
 @requirement("AF-UPG-007")
@@ -251,3 +249,16 @@ def test_the_backup_with_the_old_chart_brings_everything_back(subject: Subject) 
     assert not seen.lost, "; ".join(seen.lost)
     assert seen.known.paused == before.paused
     assert not seen.later, "a run that was made after the backup is still there: it was not restored"
+
+
+@requirement("AF-UPG-020")
+def test_helm_has_a_new_revision(subject: Subject) -> None:
+    """`helm upgrade` MUST leave the release deployed, as a new revision of the new chart."""
+    subject.see(arrived)
+    chart, status = subject.deployments[-1].chart, subject.helm.status(subject.release, subject.namespace)
+    assert status is not None, f"Helm knows no release {subject.release}"
+    assert status.state == "deployed", f"revision {status.revision} is {status.state}"
+    assert chart is not None
+    assert (status.revision, status.chart) == (2, f"{chart.name}-{chart.version}"), (
+        f"Helm has revision {status.revision} of {status.chart}, promised is 2 of {chart.name}-{chart.version}"
+    )
