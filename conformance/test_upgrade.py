@@ -4,6 +4,8 @@ from fixtures.catalogue import requirement
 from fixtures.inventory import Allowed, losses
 from fixtures.observations import external, facts
 from fixtures.observations.upgrade import (
+    OWN_PERMISSIONS,
+    OWN_ROLE,
     VARIABLE,
     afterwards,
     applied_again,
@@ -136,11 +138,13 @@ def test_stored_connections_still_work(subject: Subject) -> None:
 
 @requirement("AF-UPG-010")
 def test_users_keep_password_and_role(subject: Subject) -> None:
-    """Users MUST be able to log in with their password after an upgrade, and have the roles they had."""
+    """Users MUST be able to log in with their password after an upgrade, with the roles and permissions they had."""
     subject.see(afterwards)
     for role, (opened, roles) in subject.see(users_later).items():
         assert opened, f"the user with role {role} cannot log in any more"
         assert roles == {role}, f"the user with role {role} has the roles {', '.join(sorted(roles)) or 'none'} now"
+    allowed = subject.airflow.role_permissions().get(OWN_ROLE, frozenset())
+    assert allowed == OWN_PERMISSIONS, f"the role {OWN_ROLE} may {', '.join(sorted(allowed)) or 'do nothing'} now"
 
 
 @requirement("AF-UPG-011")
