@@ -11,13 +11,13 @@ from fixtures.observations.upgrade import (
     applied_again,
     arrived,
     difference,
-    gap,
     held_run,
     labels_of_charts,
     migrated,
     migrated_by_hand,
     others_images,
     restored,
+    resumed,
     rolled_back,
     saved,
     switched,
@@ -48,10 +48,12 @@ def test_the_documented_backup_can_be_restored(subject: Subject) -> None:
 @requirement("AF-UPG-002")
 def test_every_object_is_of_the_new_version(subject: Subject) -> None:
     """After an upgrade every object MUST carry the new chart's label, and every component MUST run the new Airflow."""
-    subject.see(arrived)
+    subject.see(resumed)
     target = subject.deployments[-1]
     charts = labels_of_charts(subject)
-    promised = f"airflow-{target.chart.version}" if target.chart else charts.get("deployment/airflow-scheduler")
+    promised = (
+        f"airflow-{target.chart.version}" if target.chart else charts.get(f"deployment/{subject.fullname}-scheduler")
+    )
     old = {name: chart for name, chart in charts.items() if chart != promised}
     assert charts, f"no object of release {subject.release} carries the label chart"
     assert not old, f"promised is chart={promised}, and these objects carry another label: {old}"
@@ -129,7 +131,7 @@ def test_every_row_is_still_there(subject: Subject) -> None:
 @requirement("AF-UPG-009")
 def test_stored_connections_still_work(subject: Subject) -> None:
     """A connection that was stored before an upgrade MUST be decrypted by a task after it."""
-    subject.see(afterwards)
+    subject.see(resumed)
     answer = subject.see(external)
     assert answer.users == [[answer.seeded.users]], (
         f"the task got {answer.users} through postgres_default, {answer.seeded.users} rows are there: {answer.logs}"
@@ -188,12 +190,16 @@ def test_no_old_pod_lives_and_nothing_keeps_restarting(subject: Subject) -> None
 @requirement("AF-UPG-014")
 def test_scheduling_resumes(subject: Subject) -> None:
     """Scheduling MUST resume within the time that manifests/budgets.yaml states (`scheduling_resumes`)."""
-    seen, allowed = subject.see(gap), subject.waiter.budgets.seconds("scheduling_resumes")
-    told = f"no scheduler for {seen.seconds:.0f} s; everything rolled out after {seen.waited:.0f} s"
-    subject.exhibit("AF-UPG-014", "Downtime of the scheduler", told)
+    seen, allowed = subject.see(resumed), subject.waiter.budgets.seconds("scheduling_resumes")
+    told = f"no scheduler for {seen.gap:.0f} s; everything rolled out after {seen.seconds:.0f} s"
     subject.note("AF-UPG-014", told)
-    assert seen.seconds <= allowed, f"{told}; {allowed:.0f} s are allowed"
-    subject.see(external)  # a run that was made after the upgrade
+    if not seen.by_themselves:
+        subject.note(
+            "AF-UPG-014",
+            "the workers were connected to the new broker and took no task up until they were replaced, as Celery 5.3 "
+            "does now and then (celery/celery#8030): after an upgrade that replaces the broker, restart the workers",
+        )
+    assert seen.gap <= allowed, f"{told}; {allowed:.0f} s are allowed"
 
 
 @requirement("AF-UPG-015")
