@@ -49,3 +49,23 @@ def test_selecting() -> None:
     assert catalogue.select(entries, ("AF-CRED-*",)) == {"AF-CRED-001", "AF-CRED-002", "AF-CRED-003"}
     with pytest.raises(UsageError, match="AF-NO-SUCH"):
         catalogue.select(entries, ("AF-NO-SUCH",))
+
+
+def test_a_plain_run_promises_nothing_about_upgrades() -> None:
+    entries = catalogue.load()
+    plain = {entry.id for entry in catalogue.promised(entries, "plain", "helm")}
+    assert {id for id in plain if id.startswith("AF-UPG")} == {"AF-UPG-001"}
+    assert not any(e.disruptive for e in catalogue.promised(entries, "plain", "helm", disturbing=False))
+
+
+def test_each_way_of_upgrading_has_rows_of_its_own() -> None:
+    entries = catalogue.load()
+    helm = {entry.id for entry in catalogue.promised(entries, "upgrade", "helm")}
+    kubectl = {entry.id for entry in catalogue.promised(entries, "upgrade", "kustomize")}
+    assert (helm - kubectl, kubectl - helm) == ({"AF-UPG-017", "AF-UPG-020"}, {"AF-UPG-003"})
+    assert all(id.startswith("AF-UPG") for id in helm)
+
+
+def test_an_upgraded_release_is_judged_by_other_rows_where_they_are_named() -> None:
+    promised = catalogue.promised(catalogue.load(), "upgrade", "helm", named={"AF-EXM-002"})
+    assert {"AF-EXM-002", "AF-UPG-008"} <= {entry.id for entry in promised}

@@ -7,8 +7,8 @@ import jsonschema
 import pytest
 import yaml
 
+from fixtures import catalogue, faults, values
 from fixtures import chart as charts
-from fixtures import faults, values
 from fixtures.catalogue import Requirement
 from fixtures.chart import Chart
 from fixtures.errors import HarnessError, UsageError
@@ -166,3 +166,20 @@ def test_a_check_that_disturbs_is_judged_where_it_is_named(tmp_path: Path) -> No
     selection = faults.select(case, Executor.CELERY, {"AF-X-001": entry("AF-X-001", disruptive=True)})
     assert selection.ids == ("AF-X-001",)
     assert selection.disruptive
+
+
+def test_a_case_in_an_upgrade_is_values_of_the_new_release(tmp_path: Path) -> None:
+    overlay = {"inject": {"overlay": {"a": 1}}, "verify": []}
+    assert faults.read(written(tmp_path, scenario="upgrade", **overlay), "fault").scenario == "upgrade"
+    steps = {"inject": {"steps": [{"kubectl": ["get", "pods"]}]}, "verify": []}
+    with pytest.raises(UsageError, match="values of the new release, and nothing else"):
+        faults.read(written(tmp_path, scenario="upgrade", **steps), "fault")
+
+
+def test_an_upgrade_is_judged_by_rows_about_upgrades(tmp_path: Path) -> None:
+    variation = {"check": ["*", "AF-UPG-019"], "inject": {}, "verify": [], "expect": [], "says": ""}
+    case = faults.read(written(tmp_path, scenario="upgrade", **variation), "variation")
+    ids = faults.select(case, Executor.CELERY, catalogue.load()).ids
+    assert {"AF-UPG-001", "AF-UPG-008", "AF-UPG-019"} <= set(ids)
+    assert not [id for id in ids if not id.startswith("AF-UPG")]
+    assert "AF-UPG-016" not in ids  # disturbs, and is not named

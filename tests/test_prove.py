@@ -389,3 +389,37 @@ def test_a_worker_that_was_there_before_its_broker_is_started_again() -> None:
     assert inject.older_than_broker([broker, old := running("worker", "worker", "20")]) == [old]
     assert inject.older_than_broker([broker, running("worker", "worker", "40")]) == []
     assert inject.older_than_broker([running("worker", "worker", "20")]) == []
+
+
+def test_an_upgrade_gets_the_values_of_the_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: dict[str, Any] = {}
+
+    def run_suite(directory: Path, given: dict[str, str], stop: threading.Event, scale: float) -> Report:
+        seen.update(given, values=yaml.safe_load(Path(given["TO_VALUES"]).read_text()))
+        return report(AF_UPG_007=(Outcome.FAIL, "schema"))
+
+    monkeypatch.setattr(prove, "run_suite", run_suite)
+    upgrade = case("UP-80", scenario="upgrade", expect=("AF-UPG-007",), says="schema", verify=[])
+    store, told = prove.Store(tmp_path), prove.options({})
+    broken = prove.work_scenario(
+        told, Progress(), store, upgrade, Executor.CELERY, faults.requirements(), threading.Event()
+    )
+    assert not broken
+    assert (seen["SCENARIO"], seen["EXECUTOR"], seen["values"]) == ("upgrade", "celery", {"a": 1})
+    assert seen["ID"].split(",") == ["AF-UPG-007"]
+    kept = store.get(upgrade, Executor.CELERY)
+    assert kept is not None
+    assert kept.proven
+
+
+def test_an_upgrade_without_a_report_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def run_suite(*_: Any) -> Report:
+        raise HarnessError("the run of the checks left no report")
+
+    monkeypatch.setattr(prove, "run_suite", run_suite)
+    upgrade, store = case("UP-80", scenario="upgrade", verify=[]), prove.Store(tmp_path)
+    broken = prove.work_scenario(
+        prove.options({}), Progress(), store, upgrade, Executor.CELERY, faults.requirements(), threading.Event()
+    )
+    assert broken == ["UP-80 celery: the run of the checks left no report"]
+    assert store.get(upgrade, Executor.CELERY) is None
