@@ -122,10 +122,8 @@ def test_every_row_is_still_there(subject: Subject) -> None:
     """Everything that the metadata database held before an upgrade MUST be there after it, unchanged."""
     before, after = subject.see(upgrade).history.known, subject.see(afterwards)
     lost = losses(before.inventory, after.inventory, Allowed.load())
-    elsewhere = f"; the database is {after.database} now, {before.database} before" * (
-        before.database != after.database
-    )
-    assert not lost, f"{'; '.join(lost)}{elsewhere}"
+    other = f"the database is another one: {after.database} now, {before.database} before; "
+    assert not lost, f"{other if before.database != after.database else ''}{'; '.join(lost)}"
 
 
 @requirement("AF-UPG-009")
