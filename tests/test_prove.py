@@ -399,13 +399,14 @@ def test_an_upgrade_gets_the_values_of_the_fault(tmp_path: Path, monkeypatch: py
         return report(AF_UPG_007=(Outcome.FAIL, "schema"))
 
     monkeypatch.setattr(prove, "run_suite", run_suite)
-    upgrade = case("UP-80", scenario="upgrade", expect=("AF-UPG-007",), says="schema", verify=[])
+    inject = {"overlay": {"a": 1, "b": None}}
+    upgrade = case("UP-80", scenario="upgrade", expect=("AF-UPG-007",), says="schema", verify=[], inject=inject)
     store, told = prove.Store(tmp_path), prove.options({})
     broken = prove.work_scenario(
         told, Progress(), store, upgrade, Executor.CELERY, faults.requirements(), threading.Event()
     )
     assert not broken
-    assert (seen["SCENARIO"], seen["EXECUTOR"], seen["values"]) == ("upgrade", "celery", {"a": 1})
+    assert (seen["SCENARIO"], seen["EXECUTOR"], seen["values"]) == ("upgrade", "celery", {"a": 1, "b": None})
     assert seen["ID"].split(",") == ["AF-UPG-007"]
     kept = store.get(upgrade, Executor.CELERY)
     assert kept is not None
