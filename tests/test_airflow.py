@@ -437,6 +437,14 @@ def test_lasting_server_error_accuses_the_webserver(stub: Stub) -> None:
     assert stub.seen["GET /api/v1/version"] == 3
 
 
+def test_a_connection_that_cannot_be_shown_points_to_the_fernet_key(stub: Stub) -> None:
+    stub.replace["GET /api/v1/connections/c"] = [page("Ooops!", 500)]
+    with pytest.raises(ServerFailed, match="cannot show connection c") as failed:
+        stub.client().has_connection("c")
+    assert "Fernet key" in failed.value.remedy
+    assert failed.value.component == ""
+
+
 def test_server_error_of_a_post_is_not_repeated(stub: Stub) -> None:
     stub.replace["POST /api/v1/connections"] = [page("oops", 500)]
     with pytest.raises(ServerFailed):
