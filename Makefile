@@ -1,6 +1,6 @@
 # The commands people type. Each is one call; what it does is in fixtures/.
 
-.PHONY: help conformance test prove bench docs lint clean clean-cache reproduce-lock
+.PHONY: help conformance test prove bench diff docs lint clean clean-cache reproduce-lock
 
 help:
 	@sh fixtures/run help
@@ -16,6 +16,9 @@ prove:
 
 bench:
 	@sh fixtures/run bench
+
+diff:
+	@sh fixtures/run diff
 
 docs:
 	@sh fixtures/run docs
