@@ -1,6 +1,6 @@
 # The commands people type. Each is one call; what it does is in fixtures/.
 
-.PHONY: help conformance test prove bench diff docs lint clean clean-cache reproduce-lock
+.PHONY: help conformance test prove bench diff history docs lint clean clean-cache reproduce-lock
 
 help:
 	@sh fixtures/run help
@@ -19,6 +19,9 @@ bench:
 
 diff:
 	@sh fixtures/run diff
+
+history:
+	@sh fixtures/run history
 
 docs:
 	@sh fixtures/run docs
