@@ -208,7 +208,8 @@ def test_scheduling_resumes(subject: Subject) -> None:
 def test_dags_stay_paused_and_unpaused(subject: Subject) -> None:
     """DAGs that were paused before an upgrade MUST be paused after it, and the others not."""
     before, after = subject.see(upgrade).history.known, subject.see(afterwards)
-    assert set(before.paused.values()) == {True, False}, "DAGs of one kind only were there before"
+    if set(before.paused.values()) != {True, False}:
+        subject.note("AF-UPG-015", "before the upgrade all DAGs were paused, or none")
     changed = {dag: after.paused.get(dag) for dag, was in before.paused.items() if after.paused.get(dag) is not was}
     assert not changed, f"these DAGs were paused or unpaused by the upgrade (now): {changed}"
 
@@ -259,7 +260,8 @@ def test_the_backup_with_the_old_chart_brings_everything_back(subject: Subject) 
         f"Airflow {seen.known.airflow} at schema {seen.known.schema} came back, not {before.airflow} at {before.schema}"
     )
     assert not seen.lost, "; ".join(seen.lost)
-    assert seen.known.paused == before.paused
+    paused = sorted(dag for dag, was in before.paused.items() if seen.known.paused.get(dag) is not was)
+    assert not paused, f"paused or unpaused by going back: {', '.join(paused)}"
     assert not seen.later, "a run that was made after the backup is still there: it was not restored"
 
 
