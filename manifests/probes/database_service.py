@@ -4,12 +4,10 @@ Runs in an Airflow container with that image's SQLAlchemy; imports no Airflow, w
 rights than Airflow's own role has. Times are in milliseconds (limits) and seconds (waits).
 """
 
-import configparser
 import json
-import os
-import pathlib
 
 import sqlalchemy
+from database_url import url
 
 LIMITS = "select name, setting::bigint from pg_settings where name = any(:names)"
 WAITERS = """
@@ -37,13 +35,6 @@ where d.datname = current_database() and datconnlimit >= 0 and not rolsuper
 READ_ONLY = "select current_setting('transaction_read_only') = 'on'"
 ENCRYPTED = "select ssl from pg_stat_ssl where pid = pg_backend_pid()"
 
-config = configparser.ConfigParser(interpolation=None, strict=False)
-config.read(pathlib.Path(os.environ.get("AIRFLOW_HOME", "/opt/airflow"), "airflow.cfg"))
-url = (
-    os.environ.get("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN")
-    or os.environ.get("AIRFLOW__CORE__SQL_ALCHEMY_CONN")
-    or config.get("database", "sql_alchemy_conn", fallback="")
-)
 engine = sqlalchemy.create_engine(url, poolclass=sqlalchemy.pool.NullPool)
 names = ["statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"]
 found = {

@@ -6,23 +6,12 @@ Two inventories tell what was lost or changed between them, also when the schema
 secret. Runs in an Airflow container with that image's SQLAlchemy; imports no Airflow, which would take seconds.
 """
 
-import configparser
 import contextlib
 import hashlib
 import json
-import os
-import pathlib
 
 import sqlalchemy
-
-home = os.environ.get("AIRFLOW_HOME", "/opt/airflow")
-config = configparser.ConfigParser(interpolation=None, strict=False)
-config.read(pathlib.Path(home, "airflow.cfg"))
-url = (
-    os.environ.get("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN")
-    or os.environ.get("AIRFLOW__CORE__SQL_ALCHEMY_CONN")
-    or config.get("database", "sql_alchemy_conn", fallback="")
-)
+from database_url import url
 
 
 def fingerprint(value):

@@ -4,23 +4,13 @@ Arguments: a DAG run id to look for, then ids of connections whose stored form i
 Runs in an Airflow container with that image's SQLAlchemy; imports no Airflow, which would take seconds.
 """
 
-import configparser
 import json
-import os
-import pathlib
 import sys
 
 import sqlalchemy
+from database_url import url
 
 run_id, connection_ids = sys.argv[1], sys.argv[2:]
-home = os.environ.get("AIRFLOW_HOME", "/opt/airflow")
-config = configparser.ConfigParser(interpolation=None, strict=False)
-config.read(pathlib.Path(home, "airflow.cfg"))
-url = (
-    os.environ.get("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN")
-    or os.environ.get("AIRFLOW__CORE__SQL_ALCHEMY_CONN")
-    or config.get("database", "sql_alchemy_conn", fallback="")
-)
 engine = sqlalchemy.create_engine(url, poolclass=sqlalchemy.pool.NullPool)
 found = {"dialect": engine.dialect.name, "host": engine.url.host, "database": engine.url.database}
 try:

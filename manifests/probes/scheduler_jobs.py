@@ -4,21 +4,11 @@ The first seconds are those since the latest heartbeat, the second those from th
 Runs in an Airflow container with that image's SQLAlchemy; imports no Airflow, which would take seconds.
 """
 
-import configparser
 import json
-import os
-import pathlib
 
 import sqlalchemy
+from database_url import url
 
-home = os.environ.get("AIRFLOW_HOME", "/opt/airflow")
-config = configparser.ConfigParser(interpolation=None, strict=False)
-config.read(pathlib.Path(home, "airflow.cfg"))
-url = (
-    os.environ.get("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN")
-    or os.environ.get("AIRFLOW__CORE__SQL_ALCHEMY_CONN")
-    or config.get("database", "sql_alchemy_conn", fallback="")
-)
 jobs = sqlalchemy.text(
     "select id, hostname, extract(epoch from now() - latest_heartbeat),"
     " extract(epoch from latest_heartbeat - start_date), state"
