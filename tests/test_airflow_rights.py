@@ -35,7 +35,7 @@ class Deployment:
 
     def __init__(self, airflow: Airflow) -> None:
         self.airflow = airflow
-        self.ledger = Ledger()
+        self.ledger = Ledger(self)
         self.seen: dict[str, Any] = {airflow_access.name: None}
 
     def learn(self, secret: str) -> None: ...

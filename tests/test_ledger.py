@@ -1,37 +1,83 @@
 """The ledger takes away exactly what was recorded, newest first, and says what it could not."""
 
+from collections.abc import Iterator
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fixtures.errors import CannotSee
-from fixtures.ledger import Ledger
+from fixtures import ledger
+from fixtures.errors import CannotSee, HarnessError
+from fixtures.ledger import Ledger, Trace
+
+
+@pytest.fixture(autouse=True)
+def things(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Two kinds of things: one that goes, and one that stays."""
+
+    def refuse(subject: list[str], trace: Trace) -> None:
+        raise CannotSee("the API server is gone")
+
+    monkeypatch.setitem(ledger._undo, "thing", lambda subject, trace: subject.append(trace.name))
+    monkeypatch.setitem(ledger._undo, "rock", refuse)
+    yield
+
+
+class Notes:
+    """A journal in memory."""
+
+    def __init__(self) -> None:
+        self.traces: dict[int, Trace] = {}
+
+    def add(self, number: int, trace: Trace) -> None:
+        self.traces[number] = trace
+
+    def remove(self, number: int) -> None:
+        del self.traces[number]
 
 
 @given(st.lists(st.text(min_size=1), max_size=20))
 def test_everything_goes_in_reverse_order(names: list[str]) -> None:
-    ledger, gone = Ledger(), []
+    gone: list[str] = []
+    kept = Ledger(gone)
     for name in names:
-        ledger.record(name, lambda name=name: gone.append(name))  # type: ignore[misc]
-    assert ledger.settle() == []
+        kept.record("thing", name)
+    assert kept.settle() == []
     assert gone == names[::-1]
-    assert len(ledger) == 0
+    assert len(kept) == 0
 
 
 def test_a_failure_is_told_and_stops_nothing() -> None:
-    ledger, gone = Ledger(), []
-
-    def refuse() -> None:
-        raise CannotSee("the API server is gone")
-
-    ledger.record("first", lambda: gone.append("first"))
-    ledger.record("second", refuse)
-    assert ledger.settle() == ["second is left behind: the API server is gone"]
+    gone: list[str] = []
+    kept = Ledger(gone)
+    kept.record("thing", "first")
+    kept.record("rock", "second")
+    assert kept.settle() == ["rock second is left behind: the API server is gone"]
     assert gone == ["first"]
 
 
-def test_settling_twice_undoes_once() -> None:
-    ledger, gone = Ledger(), []
-    ledger.record("only", lambda: gone.append("only"))
-    ledger.settle()
-    ledger.settle()
+def test_what_was_taken_away_before_the_end_is_not_taken_away_again() -> None:
+    gone: list[str] = []
+    kept = Ledger(gone)
+    number = kept.record("thing", "only")
+    kept.undo(number)
+    kept.undo(number)
+    assert kept.settle() == []
     assert gone == ["only"]
+
+
+def test_the_journal_holds_what_is_there_and_what_could_not_be_taken_away() -> None:
+    notes, gone = Notes(), list[str]()
+    kept = Ledger(gone, notes)
+    kept.record("thing", "first", of="somebody")
+    number = kept.record("thing", "second")
+    kept.record("rock", "third")
+    assert notes.traces[1] == Trace("thing", "first", {"of": "somebody"})
+    kept.undo(number)
+    kept.settle()
+    assert [str(trace) for trace in notes.traces.values()] == ["rock third"]
+
+
+def test_a_kind_that_nobody_knows_is_an_error() -> None:
+    with pytest.raises(HarnessError, match="nobody knows how to take away a dragon"):
+        ledger.undo([], Trace("dragon", "Fafnir"))

@@ -28,7 +28,7 @@ from types import SimpleNamespace
 
 from fixtures import catalogue, report, run
 from fixtures.errors import *
-from fixtures.ledger import Ledger
+from fixtures.ledger import Ledger, undoes
 
 catalogue.REQUIREMENTS = Path(__file__).parent / "requirements.yaml"
 catalogue.load.__defaults__ = (catalogue.REQUIREMENTS,)
@@ -51,8 +51,8 @@ class StubProvider:
 
 
 def stub(context, executor):
-    ledger = Ledger()
-    ledger.record("a thing", lambda: Path("settled").touch())
+    ledger = Ledger(None)
+    ledger.record("thing", "of a stub")
     return SimpleNamespace(
         executor=executor, notes={}, exhibits={}, ledger=ledger, waiter=context.waiter,
         observer=SimpleNamespace(waits={}, gate=None, stop=lambda seconds: True),
@@ -62,6 +62,7 @@ def stub(context, executor):
     )
 
 
+undoes("thing")(lambda subject, trace: Path("settled").touch())
 run.KindProvider = run.ExistingProvider = StubProvider
 run.schedule.begin_undisturbed = run.schedule.begin_disruptive = lambda subject, judged: None
 run.EvidenceStore.of_subject = lambda store, subject, name: [

@@ -157,10 +157,10 @@ def subject(cluster: Cluster, program: Callable[[str, str], Path]) -> Any:
         cluster=SimpleNamespace(kube=cluster, tools=tools),
         namespace="airflow",
         waiter=Waiter(Progress(io.StringIO()), Budgets({"sealing": 2, "unsealed": 0.3})),
-        ledger=Ledger(),
         learn=lambda secret: None,
         notes=[],
     )
+    made.ledger = Ledger(made)
     made.note = lambda requirement, finding: made.notes.append(finding)
     return made
 
