@@ -63,6 +63,9 @@ def test_the_scheduler_is_alive(subject: Subject) -> None:
         )
     beats = subject.see(scheduler_heartbeats)
     assert beats.second > beats.first, f"the heartbeat stays at {beats.first}"
+    if subject.settings.READONLY:
+        subject.note("AF-CMP-002", "whether other schedulers work on its metadata database was not looked at")
+        return
     strange = subject.see(strange_schedulers)
     assert not strange, (
         f"schedulers on {', '.join(strange)}, no pod of the release, work on its metadata database: end them"

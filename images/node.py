@@ -23,6 +23,8 @@ STORAGE = "/var/lib/containerd"
 ROOMS_PLACE = "/var/lib/airflow-conformance/rooms"
 """Directory of the node with room for volumes."""
 ROOMS = 20
+AUDIT_LOG = Path("audited", "audit.log")
+_AUDIT, _AUDITED = "/etc/kubernetes/audit", "/var/log/kubernetes-audit"
 _DATABASES = "io.containerd.*/*.db"
 _PATCHES = "/kind/patches"
 _STORE_DEADLINE = 1200.0
@@ -49,6 +51,17 @@ _KUBEADM_PATCHES: list[dict[str, Any]] = [
         "maxPods": 110,
     },
 ]
+
+_AUDIT_PATCH: dict[str, Any] = {
+    "kind": "ClusterConfiguration",
+    "apiServer": {
+        "extraArgs": {"audit-policy-file": f"{_AUDIT}/policy.yaml", "audit-log-path": f"{_AUDITED}/audit.log"},
+        "extraVolumes": [
+            {"name": "audit", "hostPath": _AUDIT, "mountPath": _AUDIT, "readOnly": True},
+            {"name": "audited", "hostPath": _AUDITED, "mountPath": _AUDITED},
+        ],
+    },
+}
 
 # kubeadm merges this into the Deployment of CoreDNS (`kubeadm init --patches`, since 1.32). The first probe comes
 # before CoreDNS listens, and the second one usually ten seconds later; one node needs no second instance.
@@ -135,11 +148,12 @@ def clone_node_storage(source: Path, target: Path) -> None:
         shutil.copy2(original, database)
 
 
-def kind_config(toolchain: Toolchain, cluster_dir: Path) -> Path:
+def kind_config(toolchain: Toolchain, cluster_dir: Path, audit_policy: Path | None = None) -> Path:
     """Write the configuration for `kind create cluster`, and make the cluster's own storage.
 
     Args:
         cluster_dir: directory of this cluster, below the suite's cache directory; it exists.
+        audit_policy: what the API server writes into `AUDIT_LOG` below that directory; None for nothing.
 
     Returns:
         The configuration file.
@@ -161,9 +175,24 @@ def kind_config(toolchain: Toolchain, cluster_dir: Path) -> Path:
         mounts.append({"hostPath": str(storage), "containerPath": STORAGE})
         mounts.append({"hostPath": str(_make_rooms(cluster_dir / "volumes")), "containerPath": ROOMS_PLACE})
         config["networking"] = {"disableDefaultCNI": True}  # the node image brings a static one
+    if audit_policy is not None:
+        mounts += _audit_mounts(cluster_dir, audit_policy)
+        config["kubeadmConfigPatches"].append(yaml.safe_dump(_AUDIT_PATCH, sort_keys=False))
     path = cluster_dir / "kind.yaml"
     path.write_text(yaml.safe_dump(config, sort_keys=False))
     return path
+
+
+def _audit_mounts(cluster_dir: Path, policy: Path) -> list[dict[str, Any]]:
+    """Directories of the node with the audit policy and the log."""
+    asked, written = cluster_dir / "audit", (cluster_dir / AUDIT_LOG).parent
+    asked.mkdir()
+    written.mkdir()
+    shutil.copy(policy, asked / "policy.yaml")
+    return [
+        {"hostPath": str(asked), "containerPath": _AUDIT, "readOnly": True},
+        {"hostPath": str(written), "containerPath": _AUDITED},
+    ]
 
 
 def _make_rooms(directory: Path) -> Path:

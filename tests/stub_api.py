@@ -280,7 +280,11 @@ class _Handler(BaseHTTPRequestHandler):
                 api.remove(path, name)
                 self._json(200, {"kind": "Status", "status": "Success"})
             elif request.method in ("PATCH", "PUT"):
-                self._json(200, api.put(path, {**item, **request.body, "metadata": item["metadata"]}))
+                version = (request.body.get("metadata") or {}).get("resourceVersion")
+                if version not in (None, item["metadata"]["resourceVersion"]):
+                    self._status(409, "the object has been modified")
+                else:
+                    self._json(200, api.put(path, merged(item, request.body)))
             else:
                 self._json(200, item)
 
@@ -390,6 +394,19 @@ def running() -> Iterator[StubApi]:
         yield api
     finally:
         api.stop()
+
+
+def merged(item: Any, patch: Any) -> Any:
+    """What a JSON merge patch makes of an object (RFC 7386)."""
+    if not isinstance(patch, dict):
+        return patch
+    kept = dict(item) if isinstance(item, dict) else {}
+    for key, value in patch.items():
+        if value is None:
+            kept.pop(key, None)
+        else:
+            kept[key] = merged(kept.get(key), value)
+    return kept
 
 
 def eventually(look: Callable[[], Any], seconds: float = 20) -> Any:

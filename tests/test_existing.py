@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from fixtures import existing
-from fixtures.errors import CannotSee, HarnessError, UsageError
-from fixtures.kube import Kube, NotFound
+from fixtures import existing, rbac
+from fixtures.errors import CannotSee, HarnessError, Refused, UsageError
+from fixtures.kube import Forbidden, Kube, NotFound
 from fixtures.settings import Executor
 
 
@@ -32,13 +32,43 @@ def test_a_missing_namespace_is_named() -> None:
         existing.require_namespace(StubKube(), "airflow")
 
 
+WANTED = rbac.needed({"AF-NS-001", "AF-POD-006"}, acting=True, disturbing=False)
+
+
 def test_every_missing_permission_is_named_at_once() -> None:
-    with pytest.raises(CannotSee, match=r"watch pods, watch deployments\.apps"):
-        existing.require_permissions(StubKube(forbidden=("watch pods", "watch deployments")), "airflow")
+    kube = StubKube(forbidden=("watch pods", "watch deployments"))
+    with pytest.raises(CannotSee, match=r"airflow: watch pods, watch deployments\.apps\n"):
+        existing.require_permissions(kube, "airflow", WANTED)
 
 
 def test_all_permissions_are_enough() -> None:
-    existing.require_permissions(StubKube(), "airflow")
+    existing.require_permissions(StubKube(), "airflow", WANTED)
+
+
+def test_who_only_looks_is_asked_by_looking() -> None:
+    class Half(StubKube):
+        def get(self, path: str, query: Any = None) -> Any:
+            if path.endswith("/secrets"):
+                raise Forbidden("the user may not list secrets")
+            return {"items": []}
+
+        def may(self, *asked: Any) -> bool:
+            raise AssertionError("a review of rights is a create")
+
+    wanted = rbac.needed(set(), acting=False, disturbing=False)
+    with pytest.raises(CannotSee, match=r"airflow: list secrets \(the user may not list secrets\)"):
+        existing.require_permissions(Half(), "airflow", wanted, reading=True)
+
+
+@pytest.mark.parametrize("name", ["prod", "airflow-prod", "gke_acme_europe_production-1", "PRD", "live.example.org"])
+def test_what_looks_like_production_is_refused(name: str) -> None:
+    with pytest.raises(Refused, match="looks like production"):
+        existing.refuse_production("staging", name)
+
+
+@pytest.mark.parametrize("name", ["staging", "kind-dev", "product-catalogue", "delivery", "reproduce", ""])
+def test_other_names_do_not(name: str) -> None:
+    existing.refuse_production(name)
 
 
 def workloads(label: str) -> dict[str, Any]:

@@ -97,3 +97,42 @@ def test_an_overlay_is_upgraded_with_kubectl(overlay: Path) -> None:
     with pytest.raises(UsageError, match="add WAY=kustomize"):
         settings.load(given)
     assert overlay == settings.load(given | {"WAY": "kustomize"}).KUSTOMIZE
+
+
+EXISTING = {"PROVIDER": "existing", "CONTEXT": "staging"}
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"READONLY": "1"}, "READONLY goes with PROVIDER=existing only"),
+        ({"AIRFLOW_URL": "http://airflow.example.org"}, "AIRFLOW_URL goes with PROVIDER=existing only"),
+        ({**EXISTING, "AUDIT": "1"}, "AUDIT goes with PROVIDER=kind only"),
+        ({**EXISTING, "READONLY": "1", "DISRUPTIVE": "1"}, "READONLY only looks"),
+        ({**EXISTING, "AIRFLOW_URL": "airflow.example.org"}, "not of the form http"),
+        ({**EXISTING, "AIRFLOW_URL": "https://me:secret@airflow"}, "holds a user or password"),
+        ({**EXISTING, "AIRFLOW_CA": __file__}, "goes with an AIRFLOW_URL that begins with https"),
+        ({**EXISTING, "AIRFLOW_CA": "/nowhere.pem", "AIRFLOW_URL": "https://a"}, "there is no /nowhere.pem"),
+        ({**EXISTING, "AIRFLOW_PASSWORD": "a", "AIRFLOW_PASSWORD_FILE": __file__}, "both hold the password"),
+        ({**EXISTING, "AIRFLOW_PASSWORD_FILE": "/dev/null"}, "is empty"),
+        ({**EXISTING, "REQUESTS": "-1"}, "REQUESTS=-1"),
+    ],
+)
+def test_access_to_a_deployment_is_checked_beforehand(given: dict[str, str], said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        settings.load(given)
+
+
+def test_the_password_may_lie_in_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "password"
+    file.write_text("s3cret with spaces \n")
+    assert settings.load({**EXISTING, "AIRFLOW_PASSWORD_FILE": str(file)}).password() == "s3cret with spaces "
+
+
+def test_in_a_pod_no_context_is_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UsageError, match="needs CONTEXT"):
+        settings.load({"PROVIDER": "existing"})
+    token = tmp_path / "token"
+    token.touch()
+    monkeypatch.setattr(settings, "SERVICE_ACCOUNT", token)
+    assert settings.load({"PROVIDER": "existing"}).CONTEXT == ""
