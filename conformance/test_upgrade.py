@@ -51,9 +51,8 @@ def test_every_object_is_of_the_new_version(subject: Subject) -> None:
     subject.see(resumed)
     target = subject.deployments[-1]
     charts = labels_of_charts(subject)
-    promised = (
-        f"airflow-{target.chart.version}" if target.chart else charts.get(f"deployment/{subject.fullname}-scheduler")
-    )
+    of_scheduler = charts.get(f"deployment/{subject.fullname}-scheduler")
+    promised = f"airflow-{target.chart_version}" if target.chart_version else of_scheduler
     old = {name: chart for name, chart in charts.items() if chart != promised}
     assert charts, f"no object of release {subject.release} carries the label chart"
     assert not old, f"promised is chart={promised}, and these objects carry another label: {old}"
