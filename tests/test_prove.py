@@ -13,7 +13,7 @@ from fixtures.detection import Detection, Result
 from fixtures.errors import BudgetExceeded, HarnessError, Refused, UsageError
 from fixtures.faults import Case, Selection
 from fixtures.inject import Injection, NotInjected, Target, Undo
-from fixtures.objects import Pod, Workload
+from fixtures.objects import Pod, Workload, older_than_broker
 from fixtures.outcome import Outcome, Verdict
 from fixtures.progress import Progress
 from fixtures.report import Check, Report
@@ -386,9 +386,9 @@ def running(component: str, container: str, since: str) -> Pod:
 def test_a_worker_that_was_there_before_its_broker_is_started_again() -> None:
     """Only where both run, and the worker is the older one."""
     broker = running("redis", "redis", "30")
-    assert inject.older_than_broker([broker, old := running("worker", "worker", "20")]) == [old]
-    assert inject.older_than_broker([broker, running("worker", "worker", "40")]) == []
-    assert inject.older_than_broker([running("worker", "worker", "20")]) == []
+    assert older_than_broker([broker, old := running("worker", "worker", "20")]) == [old]
+    assert older_than_broker([broker, running("worker", "worker", "40")]) == []
+    assert older_than_broker([running("worker", "worker", "20")]) == []
 
 
 def test_an_upgrade_gets_the_values_of_the_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

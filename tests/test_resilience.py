@@ -12,7 +12,7 @@ import pytest
 from fixtures.airflow import DagRun
 from fixtures.cluster import Pod
 from fixtures.errors import BudgetExceeded, TargetFailed
-from fixtures.observations.resilience import FINISHING, wait_told_to_end, worker_of
+from fixtures.observations.resilience import FINISHING, scaled, wait_told_to_end, worker_of
 from fixtures.progress import Progress
 from fixtures.wait import Budgets, Waiter
 
@@ -61,3 +61,28 @@ def test_the_worker_of_a_task_is_found_by_its_host() -> None:
     assert worker_of(release(first, second, host="w-1.w.airflow.svc"), RUN) is second
     with pytest.raises(TargetFailed, match="runs on elsewhere, which is none of the workers"):
         worker_of(release(first, second, host="elsewhere"), RUN)
+
+
+def test_a_broker_comes_back_before_the_workers() -> None:
+    done: list[str] = []
+    cluster = SimpleNamespace(
+        workload=lambda component: SimpleNamespace(title=component, replicas=1),
+        scale=lambda workload, replicas: done.append(f"{workload.title} {replicas}"),
+        wait_ready=lambda component: done.append(f"{component} ready"),
+        wait_settled=lambda: done.append("settled"),
+        pods=lambda component: [],
+        wait_gone=lambda pods, **_: None,
+    )
+    recorded: list[str] = []
+
+    def record(kind: str, name: str, *, replicas: int) -> int:
+        recorded.append(name)
+        return len(recorded) - 1
+
+    ledger = SimpleNamespace(record=record, undo=lambda number: done.append(f"{recorded[number]} back"))
+    subject: Any = SimpleNamespace(cluster=cluster, ledger=ledger, namespace="airflow")
+    with scaled(subject, redis=0, worker=0, scheduler=1):
+        done.append("meanwhile")
+    gone, back = done[: done.index("meanwhile")], done[done.index("meanwhile") + 1 :]
+    assert sorted(gone) == ["redis 0", "worker 0"], "who has as many pods as wanted is left alone"
+    assert back == ["redis back", "redis ready", "scheduler back", "worker back", "settled"]
