@@ -206,9 +206,10 @@ def test_options_of_other_commands_are_refused() -> None:
 
 def test_a_cluster_that_is_not_the_suites_own_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    given, stop = prove.options({"CONTEXT": "production"}), threading.Event()
+    progress, store = Progress((tmp_path / "out").open("w")), prove.Store(tmp_path)
+    work = prove.Work(prove.options({"CONTEXT": "production"}), progress, store, [], {})
     with prove.ExitStack() as stack, pytest.raises(Refused, match="production is no cluster of the suite's own"):
-        prove.bring_up(given, (Executor.CELERY,), Progress((tmp_path / "out").open("w")), tmp_path, stop, stack)
+        prove.bring_up(work, (Executor.CELERY,), stack)
 
 
 class Kubectl:
@@ -402,9 +403,8 @@ def test_an_upgrade_gets_the_values_of_the_fault(tmp_path: Path, monkeypatch: py
     inject = {"overlay": {"a": 1, "b": None}}
     upgrade = case("UP-80", scenario="upgrade", expect=("AF-UPG-007",), says="schema", verify=[], inject=inject)
     store, told = prove.Store(tmp_path), prove.options({})
-    broken = prove.work_scenario(
-        told, Progress(), store, upgrade, Executor.CELERY, faults.requirements(), threading.Event()
-    )
+    work = prove.Work(told, Progress(), store, [upgrade], faults.requirements())
+    broken = prove.work_scenario(work, upgrade, Executor.CELERY)
     assert not broken
     assert (seen["SCENARIO"], seen["EXECUTOR"], seen["values"]) == ("upgrade", "celery", {"a": 1, "b": None})
     assert seen["ID"].split(",") == ["AF-UPG-007"]
@@ -419,8 +419,7 @@ def test_an_upgrade_without_a_report_is_told(tmp_path: Path, monkeypatch: pytest
 
     monkeypatch.setattr(prove, "run_suite", run_suite)
     upgrade, store = case("UP-80", scenario="upgrade", verify=[]), prove.Store(tmp_path)
-    broken = prove.work_scenario(
-        prove.options({}), Progress(), store, upgrade, Executor.CELERY, faults.requirements(), threading.Event()
-    )
+    work = prove.Work(prove.options({}), Progress(), store, [upgrade], faults.requirements())
+    broken = prove.work_scenario(work, upgrade, Executor.CELERY)
     assert broken == ["UP-80 celery: the run of the checks left no report"]
     assert store.get(upgrade, Executor.CELERY) is None
