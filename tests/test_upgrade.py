@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from fixtures import report
 from fixtures.chart import Chart
 from fixtures.cluster import Pod
 from fixtures.deployment import Deployment
@@ -25,6 +27,10 @@ from fixtures.observations.upgrade import (
     somebody_waits,
     written_by_task,
 )
+from fixtures.progress import Progress
+from fixtures.settings import Executor, Settings
+from fixtures.subject import Subject
+from fixtures.wait import Budgets, Waiter
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 OLD, NEW, OTHER = "apache/airflow:2.7.1", "apache/airflow:2.9.0", "mine/airflow:2.9.0-7"
@@ -62,7 +68,10 @@ def test_lines_of_a_log_are_told_whatever_their_format_is(line: str) -> None:
 
 
 def test_a_log_that_could_not_be_read_has_no_lines() -> None:
-    assert written_by_task("worker-0\n*** Could not read served logs: no such host\n") == []
+    gone = (
+        "worker-0\n*** Could not read served logs: 404 NOT FOUND\nFor more information: https://httpstatuses.com/404\n"
+    )
+    assert written_by_task(gone) == []
     assert written_by_task("") == []
 
 
@@ -166,3 +175,18 @@ def test_roles_of_ones_own_keep_exactly_their_permissions() -> None:
         "role Public got can_read on DAGs, can_read on Website by the upgrade",
     ]
     assert "Op" in BUILT_IN, "what Airflow's own roles must hold is what the new version brings along"
+
+
+# The report.
+
+
+def test_the_report_tells_of_the_release_as_it_was_judged() -> None:
+    judged = report.Subject(
+        executor="celery", namespace="airflow", release="airflow", chart="new", airflow="2.9.0", kubernetes="k"
+    )
+    settings, waiter = Settings.model_validate({}), Waiter(Progress(io.StringIO()), Budgets({}))
+    cluster: Any = SimpleNamespace(kube=SimpleNamespace(version=lambda: "k"), workloads=list)
+    subject = Subject(settings, "r", Executor.CELERY, "airflow", "airflow", cluster, waiter)
+    subject.described = judged
+    assert subject.describe() is judged
+    assert subject.before(Deployment("old")).described is None
