@@ -22,6 +22,7 @@ from fixtures.observations.upgrade import (
     rolled_back,
     saved,
     switched,
+    uneven_lists,
     upgrade,
     users_later,
     versions_of,
@@ -72,6 +73,11 @@ def test_kubectl_apply_brings_the_overlay(subject: Subject) -> None:
         "AF-UPG-003",
         "kubectl cannot inflate a chart: the overlay holds objects that were rendered beforehand, with the hooks as "
         "Jobs and fixed keys, and its Jobs are deleted before each `kubectl apply -k`",
+    )
+    uneven = uneven_lists(subject)
+    assert not uneven, (
+        f"`kubectl apply` lost, or left, entries of lists: {'; '.join(uneven)}; it tells some entries apart by one key "
+        "only, such as ports of a Service by their number (kubernetes/kubernetes#105610): delete the object, apply again"
     )
     differs = difference(subject)
     assert not differs, f"`kubectl diff` between the overlay and the cluster: {differs[:600]}"

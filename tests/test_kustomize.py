@@ -76,6 +76,29 @@ def test_secrets_that_are_hooks_become_ordinary_objects() -> None:
     assert "spec: {port: 0o17}" in kept, "what is no hook stays as it was printed"
 
 
+SERVICE = {
+    "kind": "Service",
+    "metadata": {"name": "web", "finalizers": []},
+    "spec": {"ports": [{"port": 80, "protocol": "TCP"}, {"port": 80, "protocol": "UDP"}], "selector": None},
+}
+
+
+def test_entries_that_kubectl_merged_into_one_are_told() -> None:
+    """`kubectl apply` tells the ports of a Service apart by their number (kubernetes/kubernetes#105610)."""
+    merged = {"kind": "Service", "metadata": {"name": "web"}, "spec": {"ports": [{"port": 80, "protocol": "UDP"}]}}
+    assert kustomize.uneven(SERVICE, merged) == ["spec.ports has 1 of 2 entries"]
+    assert kustomize.uneven(SERVICE, {"spec": {}}) == ["spec.ports has 0 of 2 entries"]
+
+
+def test_what_the_cluster_adds_or_leaves_out_is_no_loss() -> None:
+    ports = [{**port, "targetPort": 80} for port in SERVICE["spec"]["ports"]]  # type: ignore[index]
+    there = {**SERVICE, "metadata": {"name": "web", "uid": "1"}, "spec": {"ports": ports, "clusterIPs": ["10.0.0.1"]}}
+    assert kustomize.uneven(SERVICE, there) == []
+    nested = {"spec": {"containers": [{"name": "a", "env": [{"name": "X"}, {"name": "X"}]}]}}
+    dropped = {"spec": {"containers": [{"name": "a", "env": [{"name": "X"}]}]}}
+    assert kustomize.uneven(nested, dropped) == ["spec.containers[0].env has 1 of 2 entries"]
+
+
 def test_what_kubectl_says_is_told(tmp_path: Path) -> None:
     kubectl = tmp_path / "kubectl"
     kubectl.write_text("#!/bin/sh\necho 'error: no such chart' >&2\nexit 1\n")
