@@ -76,8 +76,8 @@ def test_kubectl_apply_brings_the_overlay(subject: Subject) -> None:
     )
     uneven = uneven_lists(subject)
     assert not uneven, (
-        f"`kubectl apply` lost, or left, entries of lists: {'; '.join(uneven)}; it tells some entries apart by one key "
-        "only, such as ports of a Service by their number (kubernetes/kubernetes#105610): delete the object, apply again"
+        f"`kubectl apply` lost, or left, entries of lists: {'; '.join(uneven)}; it tells some apart by one key only, "
+        "ports of a Service by their number (kubernetes/kubernetes#105610): delete the object and apply again"
     )
     differs = difference(subject)
     assert not differs, f"`kubectl diff` between the overlay and the cluster: {differs[:600]}"
