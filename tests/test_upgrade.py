@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -33,6 +34,7 @@ from fixtures.subject import Subject
 from fixtures.wait import Budgets, Waiter
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
+CHART = Chart(Path("airflow.tgz"), "airflow", "1.15.0", "", "")
 OLD, NEW, OTHER = "apache/airflow:2.7.1", "apache/airflow:2.9.0", "mine/airflow:2.9.0-7"
 
 
@@ -98,7 +100,7 @@ def pod(component: str, image: str, *, waits: str = "", created: datetime = BEGA
     )
 
 
-def release(*pods: Pod, deployment: Deployment | None = None, **values: Any) -> Any:
+def release(*pods: Pod, deployment: Deployment | None = None) -> Any:
     """As much of a release as its images and migrations need."""
     listed = list(pods)
     return SimpleNamespace(
@@ -106,10 +108,7 @@ def release(*pods: Pod, deployment: Deployment | None = None, **values: Any) -> 
         namespace="airflow",
         cluster=SimpleNamespace(pods=lambda **labels: listed),
         pod=lambda component: next(pod for pod in listed if pod.labels["component"] == component),
-        deployments=(
-            deployment or Deployment("chart", Chart(upgrade.kustomize.manifests.DAGS, "airflow", "1", "", "")),
-        ),
-        value=lambda path, default: values.get(path.replace(".", "_"), default),
+        deployments=(deployment or Deployment("new", CHART),),
     )
 
 
@@ -138,11 +137,11 @@ def test_a_pod_that_waits_for_nobody_may_migrate_until_it_is_ready() -> None:
 
 
 def test_whether_a_job_migrates_is_declared_by_values_or_objects() -> None:
-    assert declares_migration_job(release())
-    assert not declares_migration_job(release(migrateDatabaseJob_enabled=False))
+    for values, declared in (({}, True), ({"migrateDatabaseJob": {"enabled": False}}, False)):
+        assert declares_migration_job(release(deployment=Deployment("new", CHART, values=values))) is declared
     job = {"kind": "Job", "metadata": {"name": "migrate", "labels": {"component": MIGRATION}}}
     for objects, declared in (((job,), True), ((), False)):
-        own = Deployment("own", overlay=upgrade.kustomize.manifests.DAGS, objects=objects)
+        own = Deployment("own", overlay=Path("own"), objects=objects)
         assert declares_migration_job(release(deployment=own)) is declared
 
 
