@@ -12,7 +12,7 @@ import pytest
 from fixtures.airflow import DagRun
 from fixtures.cluster import Pod
 from fixtures.errors import BudgetExceeded, TargetFailed
-from fixtures.observations.resilience import FINISHING, scaled, wait_told_to_end, worker_of
+from fixtures.observations.resilience import FINISHING, scaled, taken_up, wait_told_to_end, worker_of
 from fixtures.progress import Progress
 from fixtures.wait import Budgets, Waiter
 
@@ -86,3 +86,37 @@ def test_a_broker_comes_back_before_the_workers() -> None:
     gone, back = done[: done.index("meanwhile")], done[done.index("meanwhile") + 1 :]
     assert sorted(gone) == ["redis 0", "worker 0"], "who has as many pods as wanted is left alone"
     assert back == ["redis back", "redis ready", "scheduler back", "worker back", "settled"]
+
+
+def listening(*states: str | None) -> Any:
+    """A release whose task goes through these states, one at each look, and stays in the last one."""
+    told = iter(states)
+    now: list[str | None] = []
+
+    def tasks(run: DagRun) -> list[Any]:
+        now[:] = [next(told, now[0] if now else None)]
+        return [SimpleNamespace(state=now[0])]
+
+    replaced: list[str] = []
+    cluster = SimpleNamespace(kill=lambda pod, container: replaced.append(pod.name), wait_replaced=lambda *_: [])
+    return SimpleNamespace(
+        airflow=SimpleNamespace(tasks=tasks),
+        running=lambda component: [worker("w-0")],
+        cluster=cluster,
+        waiter=Waiter(Progress(io.StringIO()), Budgets({"dag_run": 4, "reconnect": 0.2})),
+        replaced=replaced,
+    )
+
+
+def test_workers_are_not_deaf_while_nobody_queues_a_task() -> None:
+    late = listening(None, "scheduled", "running")  # queued long after the budget for being taken up
+    assert taken_up(late, RUN)
+    assert not late.replaced
+    with pytest.raises(BudgetExceeded, match="the task to be queued"):
+        taken_up(listening("scheduled"), RUN)
+
+
+def test_workers_that_leave_a_queued_task_are_replaced() -> None:
+    deaf = listening("scheduled", "queued")
+    assert not taken_up(deaf, RUN)
+    assert deaf.replaced == ["w-0"]
