@@ -396,17 +396,19 @@ def test_an_upgrade_gets_the_values_of_the_fault(tmp_path: Path, monkeypatch: py
     seen: dict[str, Any] = {}
 
     def run_suite(directory: Path, given: dict[str, str], stop: threading.Event, scale: float) -> Report:
-        seen.update(given, values=yaml.safe_load(Path(given["TO_VALUES"]).read_text()))
+        values = {side: yaml.safe_load(Path(given[side]).read_text()) for side in ("FROM_VALUES", "TO_VALUES")}
+        seen.update({**given, **values})
         return report(AF_UPG_007=(Outcome.FAIL, "schema"))
 
     monkeypatch.setattr(prove, "run_suite", run_suite)
-    inject = {"overlay": {"a": 1, "b": None}}
+    inject = {"overlay": {"a": 1, "b": None}, "former": {"c": 1}}
     upgrade = case("UP-80", scenario="upgrade", expect=("AF-UPG-007",), says="schema", verify=[], inject=inject)
     store, told = prove.Store(tmp_path), prove.options({})
     work = prove.Work(told, Progress(), store, [upgrade], faults.requirements())
     broken = prove.work_scenario(work, upgrade, Executor.CELERY)
     assert not broken
-    assert (seen["SCENARIO"], seen["EXECUTOR"], seen["values"]) == ("upgrade", "celery", {"a": 1, "b": None})
+    assert (seen["SCENARIO"], seen["EXECUTOR"]) == ("upgrade", "celery")
+    assert (seen["FROM_VALUES"], seen["TO_VALUES"]) == ({"c": 1}, {"a": 1, "b": None})
     assert seen["ID"].split(",") == ["AF-UPG-007"]
     kept = store.get(upgrade, Executor.CELERY)
     assert kept is not None
