@@ -3,6 +3,7 @@
 from fixtures.catalogue import requirement
 from fixtures.errors import Unsupported
 from fixtures.observations.resilience import (
+    DEAF,
     TASK,
     broker_restarted,
     executor_switched,
@@ -16,10 +17,6 @@ from fixtures.observations.resilience import (
 )
 from fixtures.settings import Executor
 from fixtures.subject import EXECUTOR_LABEL, Subject
-
-DEAF = (
-    "the workers took nothing up until they were replaced, a known weakness of Celery 5.3 (celery/celery#8030, #8091)"
-)
 
 
 @requirement("AF-RES-001")
@@ -131,14 +128,14 @@ def test_the_executor_can_be_switched(subject: Subject) -> None:
     """An upgrade of the release to CeleryExecutor, and the way back, MUST each leave it running tasks as declared,
     and MUST keep the history.
     """
-    seen = subject.see(executor_switched)
-    worker_host = seen.under_celery.tasks["hello_task"].hostname
+    seen, forgotten = subject.see(executor_switched)
+    worker_host = seen.there.tasks["hello_task"].hostname
     assert any(pod.is_host(worker_host) for pod in seen.workers), (
         f"under CeleryExecutor the task ran on {worker_host}, which is none of the workers "
         f"{[pod.name for pod in seen.workers]}"
     )
     own = seen.back.pod("hello_task")
     assert own.labels.get(EXECUTOR_LABEL) == "True", f"back under KubernetesExecutor the task ran in {own.name}"
-    assert not seen.forgotten, f"runs that were there before are gone: {', '.join(seen.forgotten)}"
+    assert not forgotten, f"runs that were there before are gone: {', '.join(forgotten)}"
     if not seen.by_themselves:
         subject.note("AF-EXE-008", f"after the switch to CeleryExecutor {DEAF}")

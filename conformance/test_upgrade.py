@@ -3,13 +3,14 @@
 from fixtures.catalogue import requirement
 from fixtures.inventory import Allowed, losses
 from fixtures.observations import external, facts
+from fixtures.observations.resilience import DEAF
+from fixtures.observations.roles import missing_permissions, shipped_permissions
 from fixtures.observations.upgrade import (
-    OWN_PERMISSIONS,
-    OWN_ROLE,
     VARIABLE,
     afterwards,
     applied_again,
     arrived,
+    changed_roles,
     difference,
     held_run,
     labels_of_charts,
@@ -21,9 +22,11 @@ from fixtures.observations.upgrade import (
     rolled_back,
     saved,
     switched,
+    uneven_lists,
     upgrade,
     users_later,
     versions_of,
+    written_by_task,
 )
 from fixtures.settings import Executor
 from fixtures.subject import Subject
@@ -51,9 +54,8 @@ def test_every_object_is_of_the_new_version(subject: Subject) -> None:
     subject.see(resumed)
     target = subject.deployments[-1]
     charts = labels_of_charts(subject)
-    promised = (
-        f"airflow-{target.chart.version}" if target.chart else charts.get(f"deployment/{subject.fullname}-scheduler")
-    )
+    of_scheduler = charts.get(f"deployment/{subject.fullname}-scheduler")
+    promised = f"airflow-{target.chart_version}" if target.chart_version else of_scheduler
     old = {name: chart for name, chart in charts.items() if chart != promised}
     assert charts, f"no object of release {subject.release} carries the label chart"
     assert not old, f"promised is chart={promised}, and these objects carry another label: {old}"
@@ -72,6 +74,11 @@ def test_kubectl_apply_brings_the_overlay(subject: Subject) -> None:
         "kubectl cannot inflate a chart: the overlay holds objects that were rendered beforehand, with the hooks as "
         "Jobs and fixed keys, and its Jobs are deleted before each `kubectl apply -k`",
     )
+    uneven = uneven_lists(subject)
+    assert not uneven, (
+        f"`kubectl apply` lost, or left, entries of lists: {'; '.join(uneven)}; it tells some apart by one key only, "
+        "ports of a Service by their number (kubernetes/kubernetes#105610): delete the object and apply again"
+    )
     differs = difference(subject)
     assert not differs, f"`kubectl diff` between the overlay and the cluster: {differs[:600]}"
 
@@ -81,10 +88,8 @@ def test_the_documented_migrate_changes_nothing(subject: Subject) -> None:
     """The README's `airflow db migrate` MUST end well in the new scheduler, and find nothing left to migrate."""
     ran = subject.see(migrated_by_hand)
     assert ran.code == 0, f"`{ran.command}` ended with exit code {ran.code}: {ran.said}"
-    assert ran.airflow == subject.see(migrated).airflow, f"it ran in a pod with Airflow {ran.airflow}"
-    assert ran.schema == ran.heads, (
-        f"afterwards the database is at {ran.schema}, Airflow {ran.airflow} needs {ran.heads}"
-    )
+    assert ran.after == ran.heads, f"afterwards the database is at {ran.after}, Airflow {ran.airflow} needs {ran.heads}"
+    assert ran.before == ran.after, f"the upgrade had left the database at {ran.before}, and it migrated to {ran.after}"
 
 
 @requirement("AF-UPG-005")
@@ -112,9 +117,14 @@ def test_a_pod_of_the_new_version_migrated(subject: Subject) -> None:
         f"the database is at schema {', '.join(seen.schema) or 'none'}, Airflow {seen.airflow} needs "
         f"{', '.join(seen.heads)}; migration Jobs since the upgrade began: {told or 'none'}"
     )
+    if not seen.by_job:
+        subject.note(
+            "AF-UPG-007", "no Job is declared that migrates (migrateDatabaseJob), and the schema is the new one"
+        )
+        return
     ran = [image for _, image, well in seen.pods if well]
     assert ran, f"no migration Job has ended well since the upgrade began: {told or 'there was none'}"
-    assert seen.image in ran, f"the migration ran with {', '.join(ran)}, the scheduler with {seen.image}"
+    assert seen.image in ran, f"the migration ran with {', '.join(ran)}, the new pods wait for it with {seen.image}"
 
 
 @requirement("AF-UPG-008")
@@ -143,8 +153,14 @@ def test_users_keep_password_and_role(subject: Subject) -> None:
     for role, (opened, roles) in subject.see(users_later).items():
         assert opened, f"the user with role {role} cannot log in any more"
         assert roles == {role}, f"the user with role {role} has the roles {', '.join(sorted(roles)) or 'none'} now"
-    allowed = subject.airflow.role_permissions().get(OWN_ROLE, frozenset())
-    assert allowed == OWN_PERMISSIONS, f"the role {OWN_ROLE} may {', '.join(sorted(allowed)) or 'do nothing'} now"
+    changed = changed_roles(subject)
+    assert not changed, "; ".join(changed)
+    lacking = missing_permissions(subject)
+    assert not lacking, "\n".join(lacking)
+    if not subject.see(shipped_permissions):
+        subject.note(
+            "AF-UPG-010", "what Airflow's own roles hold is not compared: this version keeps the list elsewhere"
+        )
 
 
 @requirement("AF-UPG-011")
@@ -152,10 +168,10 @@ def test_logs_xcoms_and_variables_are_readable(subject: Subject) -> None:
     """The log, the XCom and the state of runs, and the variables, of before an upgrade MUST be readable after it."""
     history = subject.see(upgrade).history
     subject.see(afterwards)
-    assert subject.airflow.run(history.succeeded).state == "success"
-    assert subject.airflow.run(history.failed).state == "failed"
-    log = subject.airflow.log(history.succeeded, "facts")
-    lines = [line for line in history.log.splitlines() if line.startswith("[")]
+    for run, ended in ((history.succeeded, "success"), (history.failed, "failed")):
+        state = subject.airflow.run(run).state
+        assert state == ended, f"run {run.run_id} of {run.dag_id} had ended as {ended} and is {state} now"
+    log, lines = subject.airflow.log(history.succeeded, "facts"), written_by_task(history.log)
     missing = [line for line in lines if line not in log]
     assert not missing, f"of {len(lines)} lines of the log of before {len(missing)} are gone: {log[-300:]}"
     if not lines:
@@ -191,15 +207,24 @@ def test_no_old_pod_lives_and_nothing_keeps_restarting(subject: Subject) -> None
 
 @requirement("AF-UPG-014")
 def test_scheduling_resumes(subject: Subject) -> None:
-    """Scheduling MUST resume within the time that manifests/budgets.yaml states (`scheduling_resumes`)."""
+    """Scheduling MUST resume within the time that manifests/budgets.yaml states (`scheduling_resumes`).
+
+    Workers that take nothing up before somebody replaces them break this promise, except where they did not begin after
+    their broker: an upgrade of the chart replaces both at once, whether a worker then hears the new broker is a matter
+    of chance (celery/celery#8030), and no deployment with that Celery could be called good. That is told as a note.
+    """
     seen, allowed = subject.see(resumed), subject.waiter.budgets.seconds("scheduling_resumes")
     told = f"no scheduler for {seen.gap:.0f} s; everything rolled out after {seen.seconds:.0f} s"
     subject.note("AF-UPG-014", told)
     if not seen.by_themselves:
+        assert seen.older, (
+            "no worker took a task up until all of them were replaced, although they began after their broker: restart "
+            f"the workers, and read why: kubectl logs -n {subject.namespace} -l component=worker -c worker"
+        )
         subject.note(
             "AF-UPG-014",
-            "the workers were connected to the new broker and took no task up until they were replaced, as Celery 5.3 "
-            "does now and then (celery/celery#8030): after an upgrade that replaces the broker, restart the workers",
+            f"scheduling did not resume by itself: {', '.join(seen.older)} did not begin after the new broker, and "
+            f"{DEAF}; restart the workers after every upgrade that replaces the broker (kubectl rollout restart)",
         )
     assert seen.gap <= allowed, f"{told}; {allowed:.0f} s are allowed"
 
@@ -226,10 +251,12 @@ def test_applying_twice_changes_nothing(subject: Subject) -> None:
 @requirement("AF-UPG-017")
 def test_switching_the_executor_keeps_everything(subject: Subject) -> None:
     """Switching the upgraded release to the other executor and back MUST run tasks under each, and lose nothing."""
-    seen = subject.see(switched)
+    seen, lost = subject.see(switched)
     other = subject.executor.other
     assert bool(seen.there.pods) is (other is Executor.KUBERNETES), f"under {other} the task ran elsewhere"
-    assert not seen.lost, "; ".join(seen.lost)
+    assert not lost, "; ".join(lost)
+    if not seen.by_themselves:
+        subject.note("AF-UPG-017", f"after the switch to CeleryExecutor {DEAF}")
 
 
 @requirement("AF-UPG-018")
@@ -244,6 +271,13 @@ def test_going_back_without_the_backup_leaves_the_schema_new(subject: Subject) -
     assert seen.schema == subject.see(afterwards).schema, (
         f"the schema was at {seen.schema} after the old chart was back"
     )
+    if not seen.waits:
+        subject.note(
+            "AF-UPG-018",
+            f"nothing keeps the old pods from working on schema {', '.join(seen.schema)} although they need "
+            f"{', '.join(seen.heads)}: no component has waitForMigrations enabled; restore the backup (AF-UPG-019)",
+        )
+        return
     subject.note(
         "AF-UPG-018",
         f"the old chart alone does not go back: its pods wait for schema {', '.join(seen.heads)}, the database stays "
@@ -255,13 +289,14 @@ def test_going_back_without_the_backup_leaves_the_schema_new(subject: Subject) -
 def test_the_backup_with_the_old_chart_brings_everything_back(subject: Subject) -> None:
     """The README's backup, restored under the old chart, MUST bring back the old version with everything it had."""
     seen, before = subject.see(restored), subject.see(upgrade).history.known
-    assert not seen.objection, f"the backup cannot be restored: {seen.objection}"
     assert (seen.known.airflow, seen.known.schema) == (before.airflow, before.schema), (
         f"Airflow {seen.known.airflow} at schema {seen.known.schema} came back, not {before.airflow} at {before.schema}"
     )
     assert not seen.lost, "; ".join(seen.lost)
     paused = sorted(dag for dag, was in before.paused.items() if seen.known.paused.get(dag) is not was)
     assert not paused, f"paused or unpaused by going back: {', '.join(paused)}"
+    if not seen.by_themselves:
+        subject.note("AF-UPG-019", DEAF)
     assert not seen.later, "a run that was made after the backup is still there: it was not restored"
 
 

@@ -66,6 +66,20 @@ def test_each_way_of_upgrading_has_rows_of_its_own() -> None:
     assert all(id.startswith("AF-UPG") for id in helm)
 
 
+def test_how_one_gets_what_a_run_leaves_out() -> None:
+    entries = catalogue.load()
+    named = [entries[id] for id in ("AF-EXM-002", "AF-RES-001", "AF-UPG-001", "AF-UPG-003", "AF-UPG-008")]
+    assert catalogue.left_out(named, "plain", "helm") == {
+        "add SCENARIO=upgrade WAY=kustomize": ["AF-UPG-003"],
+        "add SCENARIO=upgrade": ["AF-UPG-008"],
+    }
+    assert catalogue.left_out(named, "upgrade", "helm") == {
+        "they disturb what an upgrade is judged by; drop SCENARIO": ["AF-RES-001"],
+        "add WAY=kustomize": ["AF-UPG-003"],
+    }
+    assert not catalogue.left_out(named[3:], "upgrade", "kustomize")
+
+
 def test_an_upgraded_release_is_judged_by_other_rows_where_they_are_named() -> None:
     promised = catalogue.promised(catalogue.load(), "upgrade", "helm", named={"AF-EXM-002", "AF-CM-001"})
     ids = {entry.id for entry in promised}

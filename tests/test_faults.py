@@ -66,7 +66,7 @@ def test_every_overlay_fits_the_chart(published_chart: Chart) -> None:
         f"{case.id}: {error.json_path}: {error.message}"
         for case in faults.load_all()
         for executor in case.executors
-        for overlay in case.inject.values(executor)
+        for overlay in (*case.inject.values(executor), case.inject.former)
         for error in validator.iter_errors(values.merge({}, faults.fill(overlay, NAMES)))
     ]
     strangers = [
@@ -168,12 +168,16 @@ def test_a_check_that_disturbs_is_judged_where_it_is_named(tmp_path: Path) -> No
     assert selection.disruptive
 
 
-def test_a_case_in_an_upgrade_is_values_of_the_new_release(tmp_path: Path) -> None:
+def test_a_case_in_an_upgrade_is_values_of_its_releases(tmp_path: Path) -> None:
     overlay = {"inject": {"overlay": {"a": 1}}, "verify": []}
     assert faults.read(written(tmp_path, scenario="upgrade", **overlay), "fault").scenario == "upgrade"
     steps = {"inject": {"steps": [{"kubectl": ["get", "pods"]}]}, "verify": []}
-    with pytest.raises(UsageError, match="values of the new release, and nothing else"):
+    with pytest.raises(UsageError, match="values of the two releases, and nothing else"):
         faults.read(written(tmp_path, scenario="upgrade", **steps), "fault")
+    former = {"inject": {"former": {"a": 1}}, "verify": []}
+    assert faults.read(written(tmp_path, scenario="upgrade", **former), "fault").inject.former == {"a": 1}
+    with pytest.raises(UsageError, match="only a scenario has a release before"):
+        faults.read(written(tmp_path, inject={"overlay": {"a": 1}, "former": {"a": 1}}), "fault")
 
 
 def test_an_upgrade_is_judged_by_rows_about_upgrades(tmp_path: Path) -> None:

@@ -1,8 +1,10 @@
 """Overlays: what is refused before anything is created."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from fixtures import kustomize
 from fixtures.errors import UsageError
@@ -29,6 +31,72 @@ def test_images_that_are_not_at_hand_are_named() -> None:
     kustomize.require_images([POD], OVERLAY, frozenset({"web:1"}))
     with pytest.raises(UsageError, match="not at hand: web:1"):
         kustomize.require_images([POD], OVERLAY, frozenset({"web:2"}))
+
+
+def workload(**labels: str) -> dict[str, Any]:
+    return {"kind": "Deployment", "metadata": {"name": "airflow-scheduler", "labels": labels}}
+
+
+def test_an_overlay_of_another_release_is_refused() -> None:
+    kustomize.require_release([POD, workload(release="airflow", tier="airflow")], OVERLAY, "airflow")
+    with pytest.raises(UsageError, match="release=airflow; releases in it: prod"):
+        kustomize.require_release([workload(release="prod", tier="airflow")], OVERLAY, "airflow")
+    with pytest.raises(UsageError, match="releases in it: none"):
+        kustomize.require_release([POD, workload(app="airflow")], OVERLAY, "airflow")
+
+
+RENDERED = """---
+# Source: airflow/templates/secrets/extra-secrets.yaml
+apiVersion: v1
+kind: Secret
+metadata:
+  name: mine
+  annotations: {helm.sh/hook: "pre-install,pre-upgrade", helm.sh/hook-weight: "0", mine: "yes"}
+data: {key: bWluZQ==}
+---
+# Source: airflow/templates/service.yaml
+kind: Service
+metadata: {name: plain}
+spec: {port: 0o17}
+---
+kind: Job
+metadata: {name: by-hook, annotations: {helm.sh/hook: post-install}}
+---
+# nothing at all
+"""
+
+
+def test_secrets_that_are_hooks_become_ordinary_objects() -> None:
+    """Helm would make them before all others; without them the pods of the overlay could not start."""
+    kept = kustomize.without_hooks(RENDERED)
+    secret, service = yaml.safe_load_all(kept)
+    assert (secret["metadata"]["name"], secret["data"]) == ("mine", {"key": "bWluZQ=="})
+    assert secret["metadata"]["annotations"] == {"mine": "yes"}
+    assert service["metadata"]["name"] == "plain"
+    assert "spec: {port: 0o17}" in kept, "what is no hook stays as it was printed"
+
+
+SERVICE = {
+    "kind": "Service",
+    "metadata": {"name": "web", "finalizers": []},
+    "spec": {"ports": [{"port": 80, "protocol": "TCP"}, {"port": 80, "protocol": "UDP"}], "selector": None},
+}
+
+
+def test_entries_that_kubectl_merged_into_one_are_told() -> None:
+    """`kubectl apply` tells the ports of a Service apart by their number (kubernetes/kubernetes#105610)."""
+    merged = {"kind": "Service", "metadata": {"name": "web"}, "spec": {"ports": [{"port": 80, "protocol": "UDP"}]}}
+    assert kustomize.uneven(SERVICE, merged) == ["spec.ports has 1 of 2 entries"]
+    assert kustomize.uneven(SERVICE, {"spec": {}}) == ["spec.ports has 0 of 2 entries"]
+
+
+def test_what_the_cluster_adds_or_leaves_out_is_no_loss() -> None:
+    ports = [{**port, "targetPort": 80} for port in SERVICE["spec"]["ports"]]  # type: ignore[index]
+    there = {**SERVICE, "metadata": {"name": "web", "uid": "1"}, "spec": {"ports": ports, "clusterIPs": ["10.0.0.1"]}}
+    assert kustomize.uneven(SERVICE, there) == []
+    nested = {"spec": {"containers": [{"name": "a", "env": [{"name": "X"}, {"name": "X"}]}]}}
+    dropped = {"spec": {"containers": [{"name": "a", "env": [{"name": "X"}]}]}}
+    assert kustomize.uneven(nested, dropped) == ["spec.containers[0].env has 1 of 2 entries"]
 
 
 def test_what_kubectl_says_is_told(tmp_path: Path) -> None:

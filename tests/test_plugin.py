@@ -242,6 +242,14 @@ def test_selecting_skips_the_others_and_is_not_conformant(suite: Suite) -> None:
     assert (code, report["verdict"]) == (10, "partial")
 
 
+def test_an_id_of_another_kind_of_run_is_told(suite: Suite) -> None:
+    about_upgrades = REQUIREMENTS.replace("{id: AF-A-002}", "{id: AF-A-002, runs: [upgrade]}")
+    _, output, report = suite.run(requirements=about_upgrades, ID="AF-A-*", EXECUTOR="celery")
+    told = "named in ID, and not judged in this run (add SCENARIO=upgrade): AF-A-002"
+    assert told in " ".join(output.split())
+    assert report["warnings"] == [told]
+
+
 def test_one_executor_has_its_own_rows_only(suite: Suite) -> None:
     _, _, report = suite.run(EXECUTOR="kubernetes")
     assert {executor for _, executor in outcomes(report)} == {"kubernetes"}

@@ -13,7 +13,7 @@ from fixtures.detection import Detection, Result
 from fixtures.errors import BudgetExceeded, HarnessError, Refused, UsageError
 from fixtures.faults import Case, Selection
 from fixtures.inject import Injection, NotInjected, Target, Undo
-from fixtures.objects import Pod, Workload
+from fixtures.objects import Pod, Workload, older_than_broker
 from fixtures.outcome import Outcome, Verdict
 from fixtures.progress import Progress
 from fixtures.report import Check, Report
@@ -206,9 +206,10 @@ def test_options_of_other_commands_are_refused() -> None:
 
 def test_a_cluster_that_is_not_the_suites_own_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    given, stop = prove.options({"CONTEXT": "production"}), threading.Event()
+    progress, store = Progress((tmp_path / "out").open("w")), prove.Store(tmp_path)
+    work = prove.Work(prove.options({"CONTEXT": "production"}), progress, store, [], {})
     with prove.ExitStack() as stack, pytest.raises(Refused, match="production is no cluster of the suite's own"):
-        prove.bring_up(given, (Executor.CELERY,), Progress((tmp_path / "out").open("w")), tmp_path, stop, stack)
+        prove.bring_up(work, (Executor.CELERY,), stack)
 
 
 class Kubectl:
@@ -386,27 +387,28 @@ def running(component: str, container: str, since: str) -> Pod:
 def test_a_worker_that_was_there_before_its_broker_is_started_again() -> None:
     """Only where both run, and the worker is the older one."""
     broker = running("redis", "redis", "30")
-    assert inject.older_than_broker([broker, old := running("worker", "worker", "20")]) == [old]
-    assert inject.older_than_broker([broker, running("worker", "worker", "40")]) == []
-    assert inject.older_than_broker([running("worker", "worker", "20")]) == []
+    assert older_than_broker([broker, old := running("worker", "worker", "20")]) == [old]
+    assert older_than_broker([broker, running("worker", "worker", "40")]) == []
+    assert older_than_broker([running("worker", "worker", "20")]) == []
 
 
 def test_an_upgrade_gets_the_values_of_the_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: dict[str, Any] = {}
 
     def run_suite(directory: Path, given: dict[str, str], stop: threading.Event, scale: float) -> Report:
-        seen.update(given, values=yaml.safe_load(Path(given["TO_VALUES"]).read_text()))
+        values = {side: yaml.safe_load(Path(given[side]).read_text()) for side in ("FROM_VALUES", "TO_VALUES")}
+        seen.update({**given, **values})
         return report(AF_UPG_007=(Outcome.FAIL, "schema"))
 
     monkeypatch.setattr(prove, "run_suite", run_suite)
-    inject = {"overlay": {"a": 1, "b": None}}
+    inject = {"overlay": {"a": 1, "b": None}, "former": {"c": 1}}
     upgrade = case("UP-80", scenario="upgrade", expect=("AF-UPG-007",), says="schema", verify=[], inject=inject)
     store, told = prove.Store(tmp_path), prove.options({})
-    broken = prove.work_scenario(
-        told, Progress(), store, upgrade, Executor.CELERY, faults.requirements(), threading.Event()
-    )
+    work = prove.Work(told, Progress(), store, [upgrade], faults.requirements())
+    broken = prove.work_scenario(work, upgrade, Executor.CELERY)
     assert not broken
-    assert (seen["SCENARIO"], seen["EXECUTOR"], seen["values"]) == ("upgrade", "celery", {"a": 1, "b": None})
+    assert (seen["SCENARIO"], seen["EXECUTOR"]) == ("upgrade", "celery")
+    assert (seen["FROM_VALUES"], seen["TO_VALUES"]) == ({"c": 1}, {"a": 1, "b": None})
     assert seen["ID"].split(",") == ["AF-UPG-007"]
     kept = store.get(upgrade, Executor.CELERY)
     assert kept is not None
@@ -419,8 +421,7 @@ def test_an_upgrade_without_a_report_is_told(tmp_path: Path, monkeypatch: pytest
 
     monkeypatch.setattr(prove, "run_suite", run_suite)
     upgrade, store = case("UP-80", scenario="upgrade", verify=[]), prove.Store(tmp_path)
-    broken = prove.work_scenario(
-        prove.options({}), Progress(), store, upgrade, Executor.CELERY, faults.requirements(), threading.Event()
-    )
+    work = prove.Work(prove.options({}), Progress(), store, [upgrade], faults.requirements())
+    broken = prove.work_scenario(work, upgrade, Executor.CELERY)
     assert broken == ["UP-80 celery: the run of the checks left no report"]
     assert store.get(upgrade, Executor.CELERY) is None

@@ -55,11 +55,21 @@ def test_new_values_are_an_upgrade_too(tmp_path: Path) -> None:
         ({"SCENARIO": "upgrade", "FROM": "1.18.0/2.9.0"}, "chart 1.18.0 to chart 1.15.0 is a downgrade"),
         ({"SCENARIO": "upgrade", "FROM": "1.11.0/2.9.1"}, "airflow 2.9.1 to airflow 2.9.0 is a downgrade"),
         ({"SCENARIO": "upgrade", "FROM": "1.15.0/2.9.0"}, "nothing would be upgraded"),
+        ({"SCENARIO": "upgrade", "TO": "1.18.0/3.0.1", "IMAGES": "pull"}, "TO: Airflow 3.0.1 is not of Airflow 2"),
     ],
 )
 def test_bad_pairs_are_named(options: dict[str, str], told: str) -> None:
     with pytest.raises(UsageError, match=told):
         chosen(**options)
+
+
+def test_overlays_of_the_same_versions_are_an_upgrade_too(tmp_path: Path) -> None:
+    (tmp_path / "kustomization.yaml").write_text("resources: []\n")
+    given = {"SCENARIO": "upgrade", "WAY": "kustomize", "EXECUTOR": "celery", "KUSTOMIZE": str(tmp_path)}
+    found = chosen(**given, FROM="1.15.0/2.9.0", TO="1.15.0/2.9.0")
+    assert found.old.title == found.new.title
+    with pytest.raises(UsageError, match=r"chart 1\.15\.0 to chart 1\.11\.0 is a downgrade"):
+        chosen(**given, FROM="1.15.0/2.9.0", TO="1.11.0/2.9.0")
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,7 @@ def test_an_existing_deployment_keeps_its_namespace() -> None:
         ({"FROM": "1.11.0/2.7.1"}, "FROM goes with SCENARIO"),
         ({"WAY": "kustomize"}, "WAY goes with SCENARIO"),
         ({"SCENARIO": "upgrade", "WAY": "flux"}, "WAY=flux"),
+        ({"AIRFLOW": "3.0.1"}, "AIRFLOW: Airflow 3.0.1 is not of Airflow 2"),
         ({"SCENARIO": "upgrade", "AIRFLOW": "2.8.0"}, "AIRFLOW names one version"),
         ({"SCENARIO": "upgrade", "CHART_VERSION": "1.11.0"}, "CHART_VERSION names one version"),
         ({"SCENARIO": "upgrade", "PROVIDER": "existing", "CONTEXT": "c"}, "SCENARIO goes with PROVIDER=kind"),
@@ -85,6 +86,19 @@ def test_an_overlay_is_one_release(overlay: Path) -> None:
     assert loaded.namespace_of(Executor.CELERY) == "data"  # where the overlay says, not beside another release
 
 
+def test_an_overlay_of_before_is_one_release_too(overlay: Path) -> None:
+    given = {"SCENARIO": "upgrade", "WAY": "kustomize", "KUSTOMIZE_FROM": str(overlay)}
+    with pytest.raises(UsageError, match="KUSTOMIZE_FROM is one release"):
+        settings.load(given)
+    loaded = settings.load(given | {"EXECUTOR": "celery", "FROM": "1.11.0/2.7.1"})
+    assert loaded.namespace_of(Executor.CELERY) == "airflow"
+    with pytest.raises(UsageError, match="KUSTOMIZE_FROM and KUSTOMIZE are both"):
+        settings.load(given | {"EXECUTOR": "celery", "KUSTOMIZE": str(overlay)})
+    with pytest.raises(UsageError, match="FROM_VALUES says what Helm installs, and KUSTOMIZE_FROM"):
+        values = overlay / "kustomization.yaml"
+        settings.load(given | {"EXECUTOR": "celery", "FROM_VALUES": str(values)})
+
+
 def test_an_overlay_takes_no_values_of_helm(overlay: Path) -> None:
     values = overlay / "values.yaml"
     values.write_text("a: 1\n")
@@ -97,6 +111,7 @@ def test_an_overlay_is_upgraded_with_kubectl(overlay: Path) -> None:
     with pytest.raises(UsageError, match="add WAY=kustomize"):
         settings.load(given)
     assert overlay == settings.load(given | {"WAY": "kustomize"}).KUSTOMIZE
+    assert settings.load(given | {"WAY": "kustomize", "TO": "1.18.0/2.9.0"}).TO == "1.18.0/2.9.0"  # what it holds
 
 
 EXISTING = {"PROVIDER": "existing", "CONTEXT": "staging"}

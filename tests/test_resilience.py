@@ -1,0 +1,122 @@
+"""The held task: whom it waits for, and when it is let go."""
+
+from __future__ import annotations
+
+import io
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from fixtures.airflow import DagRun
+from fixtures.cluster import Pod
+from fixtures.errors import BudgetExceeded, TargetFailed
+from fixtures.observations.resilience import FINISHING, scaled, taken_up, wait_told_to_end, worker_of
+from fixtures.progress import Progress
+from fixtures.wait import Budgets, Waiter
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+RUN = DagRun("conformance_sleeper", "r", "running")
+
+
+def worker(name: str, told: timedelta | None = None) -> Pod:
+    metadata: dict[str, Any] = {"name": name, "uid": f"uid of {name}"}
+    if told is not None:
+        metadata["deletionTimestamp"] = (NOW - told).isoformat()
+    return Pod({"metadata": metadata})
+
+
+def release(*workers: Pod, host: str = "") -> Any:
+    """As much of a release as the held task needs."""
+    return SimpleNamespace(
+        cluster=SimpleNamespace(kube=SimpleNamespace(now=lambda: NOW), pods=lambda component: list(workers)),
+        running=lambda component: list(workers),
+        airflow=SimpleNamespace(task=lambda run, task_id: SimpleNamespace(hostname=host)),
+        waiter=Waiter(Progress(io.StringIO()), Budgets({"task_pod": 0.2})),
+    )
+
+
+def test_only_the_worker_of_the_held_task_is_watched() -> None:
+    """A StatefulSet tells the next worker only when the last one is back, which waits for the held task."""
+    told, spared = worker("w-1", FINISHING + timedelta(seconds=1)), worker("w-0")
+    wait_told_to_end(release(told, spared), [told])
+    with pytest.raises(BudgetExceeded, match="w-0 not told"):
+        wait_told_to_end(release(told, spared), [told, spared])
+
+
+def test_a_worker_that_was_told_just_now_still_works() -> None:
+    just_told = worker("w-0", timedelta(seconds=1))
+    with pytest.raises(BudgetExceeded, match="w-0 not told, or just now"):
+        wait_told_to_end(release(just_told), [just_told])
+
+
+def test_nobody_waits_for_what_is_over() -> None:
+    spared = worker("w-0")
+    wait_told_to_end(release(spared), [spared], over=lambda: True)
+
+
+def test_the_worker_of_a_task_is_found_by_its_host() -> None:
+    first, second = worker("w-0"), worker("w-1")
+    assert worker_of(release(first, second, host="w-1.w.airflow.svc"), RUN) is second
+    with pytest.raises(TargetFailed, match="runs on elsewhere, which is none of the workers"):
+        worker_of(release(first, second, host="elsewhere"), RUN)
+
+
+def test_a_broker_comes_back_before_the_workers() -> None:
+    done: list[str] = []
+    cluster = SimpleNamespace(
+        workload=lambda component: SimpleNamespace(title=component, replicas=1),
+        scale=lambda workload, replicas: done.append(f"{workload.title} {replicas}"),
+        wait_ready=lambda component: done.append(f"{component} ready"),
+        wait_settled=lambda: done.append("settled"),
+        pods=lambda component: [],
+        wait_gone=lambda pods, **_: None,
+    )
+    recorded: list[str] = []
+
+    def record(kind: str, name: str, *, replicas: int) -> int:
+        recorded.append(name)
+        return len(recorded) - 1
+
+    ledger = SimpleNamespace(record=record, undo=lambda number: done.append(f"{recorded[number]} back"))
+    subject: Any = SimpleNamespace(cluster=cluster, ledger=ledger, namespace="airflow")
+    with scaled(subject, redis=0, worker=0, scheduler=1):
+        done.append("meanwhile")
+    gone, back = done[: done.index("meanwhile")], done[done.index("meanwhile") + 1 :]
+    assert sorted(gone) == ["redis 0", "worker 0"], "who has as many pods as wanted is left alone"
+    assert back == ["redis back", "redis ready", "scheduler back", "worker back", "settled"]
+
+
+def listening(*states: str | None) -> Any:
+    """A release whose task goes through these states, one at each look, and stays in the last one."""
+    told = iter(states)
+    now: list[str | None] = []
+
+    def tasks(run: DagRun) -> list[Any]:
+        now[:] = [next(told, now[0] if now else None)]
+        return [SimpleNamespace(state=now[0])]
+
+    replaced: list[str] = []
+    cluster = SimpleNamespace(kill=lambda pod, container: replaced.append(pod.name), wait_replaced=lambda *_: [])
+    return SimpleNamespace(
+        airflow=SimpleNamespace(tasks=tasks),
+        running=lambda component: [worker("w-0")],
+        cluster=cluster,
+        waiter=Waiter(Progress(io.StringIO()), Budgets({"dag_run": 4, "reconnect": 0.2})),
+        replaced=replaced,
+    )
+
+
+def test_workers_are_not_deaf_while_nobody_queues_a_task() -> None:
+    late = listening(None, "scheduled", "running")  # queued long after the budget for being taken up
+    assert taken_up(late, RUN)
+    assert not late.replaced
+    with pytest.raises(BudgetExceeded, match="the task to be queued"):
+        taken_up(listening("scheduled"), RUN)
+
+
+def test_workers_that_leave_a_queued_task_are_replaced() -> None:
+    deaf = listening("scheduled", "queued")
+    assert not taken_up(deaf, RUN)
+    assert deaf.replaced == ["w-0"]

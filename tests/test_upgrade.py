@@ -1,0 +1,191 @@
+"""What an upgrade is judged by, as far as it can be told without a cluster."""
+
+from __future__ import annotations
+
+import io
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from fixtures import report
+from fixtures.chart import Chart
+from fixtures.cluster import Pod
+from fixtures.deployment import Deployment
+from fixtures.observations import upgrade
+from fixtures.observations.upgrade import (
+    BUILT_IN,
+    MIGRATION,
+    WAITING,
+    changed_roles,
+    declares_migration_job,
+    identity,
+    may_migrate,
+    others_images,
+    somebody_waits,
+    written_by_task,
+)
+from fixtures.progress import Progress
+from fixtures.settings import Executor, Settings
+from fixtures.subject import Subject
+from fixtures.wait import Budgets, Waiter
+
+BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
+CHART = Chart(Path("airflow.tgz"), "airflow", "1.15.0", "", "")
+OLD, NEW, OTHER = "apache/airflow:2.7.1", "apache/airflow:2.9.0", "mine/airflow:2.9.0-7"
+
+
+def secret(uid: str, value: str, **annotations: str) -> dict[str, Any]:
+    metadata = {"name": "mine", "uid": uid, "resourceVersion": uid, "annotations": annotations}
+    return {"kind": "Secret", "metadata": metadata, "data": {"key": value}}
+
+
+def test_a_hook_that_is_made_anew_with_the_same_content_is_the_same() -> None:
+    hook = {"helm.sh/hook": "pre-install,pre-upgrade"}
+    before = identity("secrets", secret("1", "a", **hook))
+    assert identity("secrets", secret("2", "a", **hook)) == before
+    assert identity("secrets", secret("2", "b", **hook)) != before
+
+
+def test_an_object_that_is_made_anew_is_another_one() -> None:
+    assert identity("secrets", secret("1", "a")) != identity("secrets", secret("2", "a"))
+
+
+def test_of_a_workload_only_what_is_declared_counts() -> None:
+    metadata = {"name": "scheduler", "uid": "1", "generation": 3}
+    before, after = ({"metadata": {**metadata, "resourceVersion": version}} for version in ("7", "8"))
+    assert identity("deployments", before) == identity("deployments", after)
+
+
+# Logs.
+
+
+@pytest.mark.parametrize("line", ["[2026-01-01T00:00:00.000+0000] {x.py:1} INFO - hello", "INFO hello", "  hello"])
+def test_lines_of_a_log_are_told_whatever_their_format_is(line: str) -> None:
+    log = f"worker-0\n*** Found local files:\n***   * /opt/airflow/logs/attempt=1.log\n{line}\n\n{line}\n"
+    assert written_by_task(log) == [line, line]
+
+
+def test_a_log_that_could_not_be_read_has_no_lines() -> None:
+    gone = (
+        "worker-0\n*** Could not read served logs: 404 NOT FOUND\nFor more information: https://httpstatuses.com/404\n"
+    )
+    assert written_by_task(gone) == []
+    assert written_by_task("") == []
+
+
+# Images and migrations.
+
+
+def pod(component: str, image: str, *, waits: str = "", created: datetime = BEGAN, ready: bool = False) -> Pod:
+    """A pod of a component; its init container waits for migrations with the image `waits`."""
+    stamp = created.isoformat()
+    labels = {"component": component, "tier": "airflow", "release": "airflow"}
+    init = [{"name": WAITING, "image": waits}] if waits else []
+    conditions = [{"type": "Ready", "status": str(ready)}]
+    return Pod(
+        {
+            "metadata": {
+                "name": f"{component}-{image[-5:]}",
+                "uid": stamp,
+                "creationTimestamp": stamp,
+                "labels": labels,
+            },
+            "spec": {"containers": [{"name": component, "image": image}], "initContainers": init},
+            "status": {"phase": "Running", "conditions": conditions},
+        }
+    )
+
+
+def release(*pods: Pod, deployment: Deployment | None = None) -> Any:
+    """As much of a release as its images and migrations need."""
+    listed = list(pods)
+    return SimpleNamespace(
+        release="airflow",
+        namespace="airflow",
+        cluster=SimpleNamespace(pods=lambda **labels: listed),
+        pod=lambda component: next(pod for pod in listed if pod.labels["component"] == component),
+        deployments=(deployment or Deployment("new", CHART),),
+    )
+
+
+def test_a_pod_with_the_image_of_before_is_told() -> None:
+    seen = release(pod("scheduler", NEW, waits=NEW), pod("webserver", OLD, waits=OLD))
+    assert others_images(seen) == {"webserver-2.7.1": OLD}
+
+
+def test_an_image_of_its_own_for_migrations_is_no_old_one() -> None:
+    """`images.useDefaultImageForMigration`: the chart's default image migrates, whatever the components run."""
+    same_repository = "mine/airflow:2.9.0"
+    for migrates in (NEW, same_repository):
+        assert not others_images(
+            release(pod("scheduler", OTHER, waits=migrates), pod("webserver", OTHER, waits=migrates))
+        )
+    left = pod("webserver", OTHER, waits="mine/airflow:2.7.1", created=BEGAN - timedelta(hours=1))
+    told = others_images(release(pod("scheduler", OTHER, waits=same_repository), left))
+    assert list(told.values()) == ["mine/airflow:2.7.1"]
+
+
+def test_a_pod_that_waits_for_nobody_may_migrate_until_it_is_ready() -> None:
+    scheduler = pod("scheduler", NEW)
+    waiting, beside = pod("webserver", NEW, waits=NEW), pod("redis", "redis:7")
+    former, up = pod("scheduler", OLD, created=BEGAN - timedelta(hours=1)), pod("triggerer", NEW, ready=True)
+    assert may_migrate(release(scheduler, waiting, beside, former, up), BEGAN) == [scheduler]
+
+
+def test_whether_a_job_migrates_is_declared_by_values_or_objects() -> None:
+    for values, declared in (({}, True), ({"migrateDatabaseJob": {"enabled": False}}, False)):
+        assert declares_migration_job(release(deployment=Deployment("new", CHART, values=values))) is declared
+    job = {"kind": "Job", "metadata": {"name": "migrate", "labels": {"component": MIGRATION}}}
+    for objects, declared in (((job,), True), ((), False)):
+        own = Deployment("own", overlay=Path("own"), objects=objects)
+        assert declares_migration_job(release(deployment=own)) is declared
+
+
+@pytest.mark.parametrize(
+    ("init", "waits"), [([WAITING, "git-sync-init"], True), (["git-sync-init"], False), ([], False)]
+)
+def test_whether_somebody_waits_is_read_from_the_workloads(init: list[str], waits: bool) -> None:
+    template = {"spec": {"initContainers": [{"name": name} for name in init] or None}}
+    shown = json.dumps({"items": [{"spec": {"template": template}}]})
+    tools = SimpleNamespace(kubectl_run=lambda *words: SimpleNamespace(stdout=shown))
+    subject: Any = SimpleNamespace(release="airflow", namespace="airflow", cluster=SimpleNamespace(tools=tools))
+    assert somebody_waits(subject) is waits
+
+
+# Roles.
+
+
+def test_roles_of_ones_own_keep_exactly_their_permissions() -> None:
+    mine = frozenset({"can_read on DAGs", "can_read on Website"})
+    before = {"mine": mine, "gone": mine, "Public": frozenset[str](), "Op": mine}
+    now = {"mine": mine - {"can_read on DAGs"}, "Public": mine, "Op": frozenset[str]()}
+    subject: Any = SimpleNamespace(
+        see=lambda seen: (
+            SimpleNamespace(history=SimpleNamespace(permissions=before)) if seen is upgrade.arrived else now
+        )
+    )
+    assert changed_roles(subject) == [
+        "role mine lost can_read on DAGs by the upgrade",
+        "there is no role gone any more",
+        "role Public got can_read on DAGs, can_read on Website by the upgrade",
+    ]
+    assert "Op" in BUILT_IN, "what Airflow's own roles must hold is what the new version brings along"
+
+
+# The report.
+
+
+def test_the_report_tells_of_the_release_as_it_was_judged() -> None:
+    judged = report.Subject(
+        executor="celery", namespace="airflow", release="airflow", chart="new", airflow="2.9.0", kubernetes="k"
+    )
+    settings, waiter = Settings.model_validate({}), Waiter(Progress(io.StringIO()), Budgets({}))
+    cluster: Any = SimpleNamespace(kube=SimpleNamespace(version=lambda: "k"), workloads=list)
+    subject = Subject(settings, "r", Executor.CELERY, "airflow", "airflow", cluster, waiter)
+    subject.described = judged
+    assert subject.describe() is judged
+    assert subject.before(Deployment("old")).described is None
