@@ -138,6 +138,13 @@ def test_the_guide_is_up_to_date() -> None:
     assert docs.GUIDE.read_text() == docs.render_guide(), "run `make docs`"
 
 
+def test_what_is_missing_is_told_with_what_to_do() -> None:
+    with pytest.raises(HarnessError, match=r"(?s)AF-X-001: in a.yaml, and not in b.yaml.*add it to b.yaml"):
+        docs.require_both({"AF-X-001", "AF-X-002"}, {"AF-X-002"}, "a.yaml", "b.yaml")
+    with pytest.raises(HarnessError, match=r"AF-X-003: in b.yaml, and not in a.yaml"):
+        docs.require_both({"AF-X-002"}, {"AF-X-002", "AF-X-003"}, "a.yaml", "b.yaml")
+
+
 def test_links_into_the_guide_lead_somewhere() -> None:
     lines = docs.render_guide().splitlines()
     headings = {f"{docs.GUIDE.name}#{line[4:].lower()}" for line in lines if line.startswith("### ")}
