@@ -32,6 +32,7 @@ from fixtures.ledger import Ledger, undoes
 
 catalogue.REQUIREMENTS = Path(__file__).parent / "requirements.yaml"
 catalogue.load.__defaults__ = (catalogue.REQUIREMENTS,)
+catalogue.guide = lambda: {"AF-A-001": "Look at it."}
 
 
 class StubProvider:
@@ -184,7 +185,7 @@ def test_outcomes(suite: Suite, first: str, outcome: str, verdict: str, code: in
 def test_a_failure_keeps_reason_remedy_and_evidence(suite: Suite) -> None:
     _, _, report = suite.run(first="raise TargetFailed('it is down', 'start it')", EXECUTOR="kubernetes")
     check = next(check for check in report["checks"] if check["id"] == "AF-A-001")
-    assert (check["reason"], check["remedy"]) == ("it is down", "start it")
+    assert (check["reason"], check["remedy"], check["guide"]) == ("it is down", "start it", "Look at it.")
     assert (suite.directory / "results" / "latest" / "logs" / "node.log").exists()
     kept = [suite.directory / "results" / "latest" / evidence["path"] for evidence in check["evidence"]]
     assert len(kept) == 2

@@ -414,3 +414,61 @@ def test_the_terminal_table_fits(width: int) -> None:
 )
 def test_durations_read_well(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+GUIDE = "It means something. Look with `kubectl get pods -n airflow`, and set `workers.resources` <b>here</b>."
+
+
+def test_the_guide_is_at_hand_for_every_row(directory: Path) -> None:
+    rows = [
+        check(Outcome.FAIL, "AF-TST-001", guide=GUIDE),
+        check(Outcome.PASS, "AF-TST-002", guide="This one holds."),
+        check(Outcome.BLOCKED, "AF-TST-003", guide="This one waits.", blocked_by="AF-TST-001"),
+    ]
+    write(report(*rows), directory, Redactor())
+    shown = page(directory)
+    text = "".join(shown.texts)
+    assert text.count("It means something.") == 2, "where it fails, and in the list of requirements"
+    assert text.count("This one holds.") == 1 and text.count("This one waits.") >= 1
+    assert "<b>here</b>" in text, "its text is text"
+    assert shown.texts.count("kubectl get pods -n airflow") == 2, "a command is set as code"
+    assert "AF-TST-002" in shown.ids()
+    assert [row.guide for row in read(directory / "report.json").checks] == [row.guide for row in rows]
+
+
+def test_the_guide_is_not_redacted(directory: Path) -> None:
+    command = "kubectl create secret generic x --from-literal=admin-password=..."
+    assert write(report(check(guide=f"`{command}`")), directory, Redactor()).checks[0].guide == f"`{command}`"
+
+
+def test_the_summary_tells_the_guide_of_failures_only(directory: Path) -> None:
+    failed = [
+        check(Outcome.FAIL, f"AF-TST-{n:03}", executor, guide=f"Paragraph {n}.")
+        for n in range(12)
+        for executor in ("kubernetes", "celery")
+    ]
+    write(report(*failed, check(Outcome.BLOCKED, "AF-TST-100", guide="not this one")), directory, Redactor())
+    text = (directory / "summary.md").read_text()
+    assert [f"**AF-TST-{n:03}** Paragraph {n}." in text for n in range(12)] == [True] * reports.GUIDED_ROWS + [
+        False
+    ] * 2
+    assert text.count("Paragraph 0.") == 1 and "2 more in report.html" in text and "not this one" not in text
+
+
+def test_the_table_names_the_place_in_the_guide() -> None:
+    failed, blocked = check(Outcome.FAIL, "AF-TST-001", guide=GUIDE), check(Outcome.BLOCKED, "AF-TST-002", guide=GUIDE)
+    console = Console(file=io.StringIO(), width=120)
+    console.print(summary.finding([failed]), summary.finding([blocked, check(Outcome.BLOCKED, "AF-TST-003")]))
+    assert isinstance(console.file, io.StringIO)
+    assert console.file.getvalue().count("guide: docs/guide.md#") == 1
+    assert "guide: docs/guide.md#af-tst-001" in console.file.getvalue()
+
+
+def test_a_report_of_before_the_guide_can_be_read(directory: Path) -> None:
+    write(report(check(Outcome.FAIL)), directory, Redactor())
+    data = json.loads((directory / "report.json").read_text())
+    for row in data["checks"]:
+        del row["guide"]
+    (directory / "report.json").write_text(json.dumps(data))
+    [row] = read(directory / "report.json").checks
+    assert row.guide == ""
