@@ -68,6 +68,8 @@ run.schedule.begin_undisturbed = run.schedule.begin_disruptive = lambda subject,
 run.EvidenceStore.of_subject = lambda store, subject, name: [
     store.keep(f"evidence/{subject.executor}/{name}/pods.txt", "pods", title="Pods", kind="object")
 ]
+run.bundle.learn = lambda subject: None
+run.bundle.capture = lambda subject, redactor, directory, dags: None
 run.owndags.tried = lambda subject, files: [
     report.Trial(file=file.name, dag="theirs", executor=subject.executor, state="failed", reason="task t failed")
     for file in files
