@@ -1,12 +1,18 @@
 # The commands people type. Each is one call; what it does is in fixtures/.
 
-.PHONY: help conformance test prove bench diff history rbac docs lint clean clean-cache reproduce-lock
+.PHONY: help conformance reproduce bundle test prove bench diff history rbac docs lint clean clean-cache reproduce-lock
 
 help:
 	@sh fixtures/run help
 
 conformance:
 	@sh fixtures/run conformance
+
+reproduce:
+	@sh fixtures/run reproduce
+
+bundle:
+	@sh fixtures/run bundle
 
 test:
 	@sh fixtures/run test

@@ -97,7 +97,7 @@ def test_a_python_without_ensurepip_is_explained(monkeypatch):
 
 def test_an_unknown_command_lists_the_commands(capsys):
     assert bootstrap.main(["conform"]) == 2
-    assert "conformance, test" in capsys.readouterr().err
+    assert "conformance, reproduce" in capsys.readouterr().err
 
 
 def test_help_needs_no_environment(cache, made, capsys):

@@ -200,6 +200,16 @@ def test_the_dags_are_the_suites_own() -> None:
     assert "hello_world.py" in data
 
 
+def test_a_users_dags_lie_beside_them(tmp_path: Path) -> None:
+    (tmp_path / "their_dag.py").write_text("import airflow\n")
+    objects = manifests.support(
+        "airflow", Executor.CELERY, manifests.fresh_secrets(), own_dags=[tmp_path / "their_dag.py"]
+    )
+    (dags,) = [entry for entry in objects if (entry["kind"], entry["metadata"]["name"]) == ("ConfigMap", "dags")]
+    assert dags["data"]["their_dag.py"] == "import airflow\n"
+    assert "hello_world.py" in dags["data"]
+
+
 def test_no_dags_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(HarnessError, match="no DAG files"):
         manifests.dags(tmp_path)

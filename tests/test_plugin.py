@@ -69,6 +69,12 @@ run.schedule.begin_undisturbed = run.schedule.begin_disruptive = lambda subject,
 run.EvidenceStore.of_subject = lambda store, subject, name: [
     store.keep(f"evidence/{subject.executor}/{name}/pods.txt", "pods", title="Pods", kind="object")
 ]
+run.bundle.learn = lambda subject: None
+run.bundle.capture = lambda subject, redactor, directory, dags: None
+run.owndags.tried = lambda subject, files: [
+    report.Trial(file=file.name, dag="theirs", executor=subject.executor, state="failed", reason="task t failed")
+    for file in files
+]
 pytest_plugins = ["fixtures.plugin"]
 """
 
@@ -227,6 +233,17 @@ def test_a_requirement_without_a_check_is_not_run(suite: Suite) -> None:
     code, _, report = suite.run(checks=CHECKS.split('@requirement("AF-A-002")')[0])
     assert outcomes(report)["AF-A-002", "kubernetes"] == "not_run"
     assert (code, report["verdict"]) == (11, "inconclusive")
+
+
+def test_a_dag_of_ones_own_is_told_and_decides_nothing(suite: Suite) -> None:
+    (suite.directory / "their_dag.py").write_text("from airflow import DAG")
+    code, output, report = suite.run(DAG="their_dag.py", EXECUTOR="celery")
+    assert code == 0, output
+    assert "their_dag.py under celery: DAG theirs failed: task t failed" in " ".join(output.split())
+    (trial,) = report["trials"]
+    assert (trial["file"], trial["state"]) == ("their_dag.py", "failed")
+    page = (suite.directory / "results" / "latest" / "report.html").read_text()
+    assert "Your DAGs" in page
 
 
 def test_a_module_that_cannot_be_imported_is_no_silence(suite: Suite) -> None:

@@ -34,6 +34,10 @@ def test_an_existing_deployment_keeps_its_namespace() -> None:
         ({"PROVIDER": "minikube"}, "PROVIDER=minikube"),
         ({"EXECUTOR": "local"}, "EXECUTOR=local"),
         ({"VALUES": "no/such/file.yaml"}, "there is no no/such/file.yaml"),
+        ({"DAG": "no/such/dag.py"}, "DAG=no/such/dag.py: there is no"),
+        ({"DAG": "README.md"}, "is no file that is named like a module"),
+        ({"DAG": "manifests/dags/hello_world.py"}, "there is a hello_world.py in the DAG repository already"),
+        ({"DAG": "conftest.py", "PROVIDER": "existing", "CONTEXT": "c"}, "DAG goes with PROVIDER=kind"),
         ({"KEEP": "maybe"}, "KEEP=maybe"),
         ({"BUDGET_SCALE": "0"}, "BUDGET_SCALE=0"),
         ({"ADMIN_SECRET": "no-key"}, "secret/key"),
@@ -66,6 +70,36 @@ def test_values_files_are_found(tmp_path: Path) -> None:
     first.touch()
     second.touch()
     assert (first, second) == settings.load({"VALUES": f"{first},{second}"}).VALUES
+
+
+def test_a_chart_may_be_named_by_its_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded = settings.load({"CHART": "1.11.0"})
+    assert (loaded.CHART, loaded.CHART_VERSION) == ("", "1.11.0")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "1.11.0").mkdir()
+    assert settings.load({"CHART": "1.11.0"}).CHART == "1.11.0"
+    assert settings.load({"CHART": "mine.tgz"}).CHART == "mine.tgz"
+
+
+def test_two_versions_of_the_chart_are_one_too_many() -> None:
+    loaded = settings.load({"CHART": "1.18.0", "CHART_VERSION": "1.15.0"})
+    assert loaded.CHART == "1.18.0"  # a path, which nobody finds
+
+
+def test_dag_files_that_do_not_fit_are_refused(tmp_path: Path) -> None:
+    large, binary = tmp_path / "large.py", tmp_path / "binary.py"
+    large.write_text("#" * 600_000)
+    binary.write_bytes(b"\xff")
+    (tmp_path / "again").mkdir()
+    (tmp_path / "mine.py").touch()
+    (tmp_path / "again" / "mine.py").touch()
+    for given, told in (
+        (f"{large}", "more than the"),
+        (f"{binary}", "cannot be read as text"),
+        (f"{tmp_path}/mine.py,{tmp_path}/again/mine.py", "there is a mine.py"),
+    ):
+        with pytest.raises(UsageError, match=told):
+            settings.load({"DAG": given})
 
 
 def test_every_option_is_described() -> None:
