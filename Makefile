@@ -1,6 +1,6 @@
 # The commands people type. Each is one call; what it does is in fixtures/.
 
-.PHONY: help conformance test prove bench diff history docs lint clean clean-cache reproduce-lock
+.PHONY: help conformance test prove bench diff history fleet docs lint clean clean-cache reproduce-lock
 
 help:
 	@sh fixtures/run help
@@ -22,6 +22,9 @@ diff:
 
 history:
 	@sh fixtures/run history
+
+fleet:
+	@sh fixtures/run fleet
 
 docs:
 	@sh fixtures/run docs
