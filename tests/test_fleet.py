@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from fixtures import fleet, targets
+from fixtures import child, fleet, targets
 from fixtures.fleet import Fleet, Judged, Options
 from fixtures.outcome import Outcome, Verdict
 from fixtures.paths import ROOT
@@ -61,7 +61,7 @@ sys.exit(EXIT_CODES[verdict])
 
 @pytest.fixture
 def stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fleet, "COMMAND", (sys.executable, "-c", STAND_IN))
+    monkeypatch.setattr(child, "COMMAND", (sys.executable, "-c", STAND_IN))
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
 
 
@@ -148,23 +148,23 @@ def test_an_interrupted_fleet_ends_its_runs_and_begins_no_other(tmp_path: Path) 
 def test_the_command_ends_in_an_orderly_way(tmp_path: Path, number: signal.Signals) -> None:
     (tmp_path / "targets.yaml").write_text("targets:\n- {name: a, context: slow}\n- {name: b, context: conformant}\n")
     (tmp_path / "stand_in.py").write_text(STAND_IN)
-    command = f"""
+    code = f"""
 import sys
-from fixtures import fleet
-fleet.COMMAND = (sys.executable, {str(tmp_path / "stand_in.py")!r})
+from fixtures import child, fleet
+child.COMMAND = (sys.executable, {str(tmp_path / "stand_in.py")!r})
 sys.exit(fleet.main())
 """
     environment = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MFLAGS")}
     options = {"TARGETS": str(tmp_path / "targets.yaml"), "RESULTS": str(tmp_path), "PYTHONPATH": str(ROOT)}
-    child = subprocess.Popen(
-        [sys.executable, "-c", command], env={**environment, **options}, stdout=subprocess.PIPE, text=True
+    command = subprocess.Popen(
+        [sys.executable, "-c", code], env={**environment, **options}, stdout=subprocess.PIPE, text=True
     )
     while not (tmp_path / "fleet" / "a" / "begun").exists() or not (tmp_path / "fleet" / "b" / "latest").exists():
-        assert child.poll() is None
+        assert command.poll() is None
         time.sleep(0.05)
-    child.send_signal(number)
-    output, _ = child.communicate(timeout=60)
-    assert child.returncode == 11, output
+    command.send_signal(number)
+    output, _ = command.communicate(timeout=60)
+    assert command.returncode == 11, output
     data = json.loads((tmp_path / "fleet.json").read_text())
     assert {entry["name"]: entry["verdict"] for entry in data["targets"]} == {"a": "inconclusive", "b": "conformant"}
     assert output.rstrip().endswith(f"fleet: {tmp_path}/fleet.html")
