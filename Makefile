@@ -1,6 +1,6 @@
 # The commands people type. Each is one call; what it does is in fixtures/.
 
-.PHONY: help conformance test prove bench diff history fleet docs lint clean clean-cache reproduce-lock
+.PHONY: help conformance test prove bench diff history fleet image docs lint clean clean-cache reproduce-lock
 
 help:
 	@sh fixtures/run help
@@ -25,6 +25,9 @@ history:
 
 fleet:
 	@sh fixtures/run fleet
+
+image:
+	@sh fixtures/run image
 
 docs:
 	@sh fixtures/run docs
