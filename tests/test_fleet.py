@@ -107,6 +107,16 @@ def test_the_report_of_an_earlier_run_is_not_taken_for_the_new_one(tmp_path: Pat
 
 
 @pytest.mark.usefixtures("stand_in")
+def test_a_report_that_was_lost_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lost = STAND_IN.replace("sys.exit(EXIT_CODES[verdict])", "sys.exit(13)")
+    monkeypatch.setattr(child, "COMMAND", (sys.executable, "-c", lost))
+    found = judge(tmp_path, "conformant", "partial")
+    assert [judged.exit_code for judged in found.targets] == [13, 13]
+    assert (found.verdict, found.exit_code) == (Verdict.PARTIAL, 13)
+    assert "did not get to everybody" in found.targets[0].reason
+
+
+@pytest.mark.usefixtures("stand_in")
 def test_lines_are_told_with_the_name_of_their_target(tmp_path: Path) -> None:
     stream = io.StringIO()
     fleet.judge_all(listing("conformant", "partial"), Options(RESULTS=tmp_path), threading.Event(), Progress(stream))

@@ -298,6 +298,15 @@ def test_a_run_that_nobody_received_is_no_success(suite: Suite) -> None:
     assert "airflow_conformance_exit_code" in (suite.directory / "metrics" / "a.prom").read_text()
 
 
+def test_old_runs_make_room(suite: Suite) -> None:
+    results = suite.directory / "results"
+    for name in ("20251101-000000-aaaa", "20251102-000000-bbbb", "fleet", "prove"):
+        (results / name).mkdir(parents=True)
+    suite.run(KEEP_RUNS="2")
+    left = {entry.name for entry in results.iterdir() if not entry.is_symlink()}
+    assert left == {"20251102-000000-bbbb", "fleet", "prove", (results / "latest").resolve().name}
+
+
 DISTURBING = REQUIREMENTS.replace("{id: AF-A-001}", "{id: AF-A-001, disruptive: true}")
 NOTE_ORDER = CHECKS.replace(
     "(subject):",

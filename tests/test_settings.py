@@ -48,6 +48,7 @@ def test_an_existing_deployment_keeps_its_namespace() -> None:
         ({"PUSHGATEWAY": "localhost:9091"}, "not an address"),
         ({"METRICS_FILE": "verdict.txt"}, r"end with \.prom"),
         ({"METRICS_FILE": "/no/such/directory/a.prom"}, "no directory"),
+        ({"KEEP_RUNS": "-1"}, "KEEP_RUNS=-1"),
         ({"TARGET": "two words"}, "TARGET=two words"),
         ({"FROM": "1.11.0/2.7.1"}, "FROM goes with SCENARIO"),
         ({"WAY": "kustomize"}, "WAY goes with SCENARIO"),
