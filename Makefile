@@ -1,6 +1,6 @@
 # The commands people type. Each is one call; what it does is in fixtures/.
 
-.PHONY: help conformance reproduce bundle test prove bench diff history rbac docs lint clean clean-cache reproduce-lock
+.PHONY: help conformance reproduce bundle test prove bench diff history fleet rbac image docs lint clean clean-cache reproduce-lock
 
 help:
 	@sh fixtures/run help
@@ -31,6 +31,12 @@ history:
 
 rbac:
 	@sh fixtures/run rbac
+
+fleet:
+	@sh fixtures/run fleet
+
+image:
+	@sh fixtures/run image
 
 docs:
 	@sh fixtures/run docs

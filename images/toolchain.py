@@ -276,13 +276,29 @@ def find(name: Client, cache: Cache) -> Path:
 
 def at_hand(name: Client, cache: Cache) -> Path | None:
     """A program: the suite's own if it was built before, or one on PATH of a suitable version; None without either."""
+    if built_before := own(name, cache):
+        return built_before
+    found = shutil.which(name)
+    return Path(found) if found and suitable(name, Path(found)) else None
+
+
+def own(name: Client, cache: Cache) -> Path | None:
+    """A program that the suite built before; None if it did not."""
     programs = load().programs
     for program in (*_BUILT_WITH.get(name, ()), name):
         place = cache.path(f"program-{program}", golang.key(programs[program])) / name
         if place.exists():
             return place
-    found = shutil.which(name)
-    return Path(found) if found and suitable(name, Path(found)) else None
+    return None
+
+
+def make(name: Client, cache: Cache) -> Path:
+    """A program of the pinned version, whatever is on PATH; built where it was not before.
+
+    Raises:
+        CommandFailed: it could not be built.
+    """
+    return own(name, cache) or golang.build(cache, load().programs[name]) / name
 
 
 _BUILT_WITH: dict[str, tuple[str, ...]] = {"kubectl": ("kubernetes",), "kubeseal": ("sealed-secrets",)}

@@ -314,6 +314,26 @@ def test_an_interrupted_run_cleans_up_and_reports(suite: Suite, number: signal.S
     assert "interrupted" in report["reason"]
 
 
+def test_a_run_that_nobody_received_is_no_success(suite: Suite) -> None:
+    (suite.directory / "metrics").mkdir()
+    code, output, report = suite.run(
+        PUSH_URL="https://127.0.0.1:9/", PUSH_TOKEN="a-token", METRICS_FILE=str(suite.directory / "metrics" / "a.prom")
+    )
+    assert (code, report["exit_code"], report["verdict"]) == (13, 13, "conformant")
+    assert "did not get to https://127.0.0.1:9/" in output
+    assert output.rstrip().endswith("passed, 0 failed, 0 skipped")  # scripts read the last line
+    assert "airflow_conformance_exit_code" in (suite.directory / "metrics" / "a.prom").read_text()
+
+
+def test_old_runs_make_room(suite: Suite) -> None:
+    results = suite.directory / "results"
+    for name in ("20251101-000000-aaaa", "20251102-000000-bbbb", "fleet", "prove"):
+        (results / name).mkdir(parents=True)
+    suite.run(KEEP_RUNS="2")
+    left = {entry.name for entry in results.iterdir() if not entry.is_symlink()}
+    assert left == {"20251102-000000-bbbb", "fleet", "prove", (results / "latest").resolve().name}
+
+
 DISTURBING = REQUIREMENTS.replace("{id: AF-A-001}", "{id: AF-A-001, disruptive: true}")
 NOTE_ORDER = CHECKS.replace(
     "(subject):",

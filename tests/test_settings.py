@@ -44,6 +44,16 @@ def test_an_existing_deployment_keeps_its_namespace() -> None:
         ({"MAKEFLAGS": "-- EXECUTER=celery"}, "EXECUTER is not an option"),
         ({"KUSTOMIZE": "no/such/overlay", "EXECUTOR": "celery"}, "there is no no/such/overlay"),
         ({"KUSTOMIZE": "tests", "EXECUTOR": "celery"}, r"holds no kustomization\.yaml"),
+        ({"PUSH_URL": "ftp://host/"}, "neither http"),
+        ({"PUSH_URL": "results"}, "not an address"),
+        ({"PUSH_URL": "https://h:port/"}, "not an address"),
+        ({"PUSH_URL": "https://host/?signature=1"}, "without user, password, query"),
+        ({"PUSHGATEWAY": "s3://bucket"}, "neither http:// nor https://"),
+        ({"PUSHGATEWAY": "localhost:9091"}, "not an address"),
+        ({"METRICS_FILE": "verdict.txt"}, r"end with \.prom"),
+        ({"METRICS_FILE": "/no/such/directory/a.prom"}, "no directory"),
+        ({"KEEP_RUNS": "-1"}, "KEEP_RUNS=-1"),
+        ({"TARGET": "two words"}, "TARGET=two words"),
         ({"FROM": "1.11.0/2.7.1"}, "FROM goes with SCENARIO"),
         ({"WAY": "kustomize"}, "WAY goes with SCENARIO"),
         ({"SCENARIO": "upgrade", "WAY": "flux"}, "WAY=flux"),
@@ -57,6 +67,12 @@ def test_an_existing_deployment_keeps_its_namespace() -> None:
 def test_bad_options_are_named(given: dict[str, str], told: str) -> None:
     with pytest.raises(UsageError, match=told):
         settings.load(given)
+
+
+def test_a_password_in_an_address_is_refused_and_not_repeated() -> None:
+    with pytest.raises(UsageError, match="without user, password") as refused:
+        settings.load({"PUSH_URL": "https://me:very-secret@host/"})
+    assert "very-secret" not in str(refused.value)
 
 
 def test_a_mistyped_option_is_corrected() -> None:

@@ -1,0 +1,158 @@
+"""The manifests with which the suite runs inside a cluster, as kubectl sees them."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from fixtures import existing, kustomize, prometheus, settings
+from fixtures.paths import ROOT, cache_dir
+from images import suite, toolchain
+from images.cache import Cache
+from images.suite import Options
+from tests.caching import Said
+from tests.test_report import check, report
+
+MANIFESTS = ROOT / "manifests" / "in-cluster"
+COMPONENTS = sorted(path.name for path in (MANIFESTS / "components").iterdir())
+KINDS = {"nightly": "CronJob", "once": "Job"}
+
+
+@pytest.fixture(scope="session")
+def kubectl() -> Path:
+    found = toolchain.at_hand("kubectl", Cache(cache_dir(), Said()))
+    if found is None:
+        pytest.skip("needs kubectl: run `make conformance` once, or put it on PATH")
+    return found
+
+
+def built(kubectl: Path, directory: Path, *components: str) -> list[dict[str, Any]]:
+    """An overlay of the manifests with some of the components."""
+    shutil.copytree(MANIFESTS, directory, dirs_exist_ok=True)
+    for overlay in KINDS:
+        file = directory / overlay / "kustomization.yaml"
+        content = yaml.safe_load(file.read_text())
+        content["components"] = [f"../components/{name}" for name in components]
+        file.write_text(yaml.safe_dump(content))
+    return [entry for overlay in KINDS for entry in kustomize.build(kubectl, directory / overlay)]
+
+
+def only(objects: list[dict[str, Any]], kind: str) -> dict[str, Any]:
+    [found] = {str(entry): entry for entry in objects if entry["kind"] == kind}.values()
+    return found
+
+
+def pod_of(workload: dict[str, Any]) -> dict[str, Any]:
+    spec = workload["spec"]
+    return spec.get("jobTemplate", {"spec": spec})["spec"]["template"]["spec"]
+
+
+def options_of(objects: list[dict[str, Any]]) -> dict[str, str]:
+    return only(objects, "ConfigMap")["data"]
+
+
+def test_both_run_the_same_pod(kubectl: Path, tmp_path: Path) -> None:
+    objects = built(kubectl, tmp_path)
+    job, nightly = only(objects, "Job")["spec"], only(objects, "CronJob")["spec"]
+    assert job == nightly["jobTemplate"]["spec"]
+    assert nightly["concurrencyPolicy"] == "Forbid"
+    assert (job["backoffLimit"], job["template"]["spec"]["restartPolicy"]) == (0, "Never")
+
+
+@pytest.mark.parametrize("kind", ["Job", "CronJob"])
+def test_the_pod_obeys_the_restricted_profile(kubectl: Path, tmp_path: Path, kind: str) -> None:
+    """Kubernetes, Pod Security Standards, Restricted."""
+    pod = pod_of(only(built(kubectl, tmp_path), kind))
+    [container] = pod["containers"]
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert container["securityContext"]["allowPrivilegeEscalation"] is False
+    assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+    assert {next(key for key in volume if key != "name") for volume in pod["volumes"]} <= {
+        "configMap", "emptyDir", "persistentVolumeClaim", "projected", "secret",
+    }  # fmt: skip
+
+
+def test_the_pod_fits_the_image(kubectl: Path, tmp_path: Path) -> None:
+    pod = pod_of(only(built(kubectl, tmp_path), "Job"))
+    [container] = pod["containers"]
+    recipe = (suite.RECIPE / "Dockerfile").read_text()
+    user = f"{pod['securityContext']['runAsUser']}:{pod['securityContext']['runAsGroup']}"
+    assert re.findall(r"^USER (.*)$", recipe, re.MULTILINE) == [user]
+    assert container["securityContext"]["readOnlyRootFilesystem"] is True
+    writable = {mount["mountPath"] for mount in container["volumeMounts"]}
+    assert writable == {"/results", "/tmp"}
+    variables = dict(re.findall(r"(HOME|RESULTS|XDG_CACHE_HOME)=(\S+)", recipe))
+    assert all(f"/{Path(path).parts[1]}" in writable for path in variables.values())
+    assert container["image"] == Options().TAG
+    assert "command" not in container
+    plugin = yaml.safe_load((ROOT / "manifests" / "sonobuoy" / "plugin.yaml").read_text())["spec"]
+    assert plugin["image"] == Options().TAG
+    assert f"{plugin['securityContext']['runAsUser']}:{plugin['securityContext']['runAsGroup']}" == user
+
+
+def test_every_option_is_one(kubectl: Path, tmp_path: Path) -> None:
+    given = options_of(built(kubectl, tmp_path, "push-s3", "pushgateway"))
+    known = settings.Settings.model_fields
+    assert {name for name in given if not name.startswith("AWS_")} <= known.keys()
+    settings.read(settings.Settings, given)
+
+
+def test_components_say_where_a_run_goes(kubectl: Path, tmp_path: Path) -> None:
+    assert (
+        options_of(built(kubectl, tmp_path / "s3", "push-s3", "pushgateway")).items()
+        >= {
+            "PUSH_URL": "s3://airflow-conformance/nightly",
+            "PUSHGATEWAY": "http://pushgateway.monitoring.svc:9091",
+            "NAMESPACE": "airflow",
+        }.items()
+    )
+    assert options_of(built(kubectl, tmp_path / "http", "push-http"))["PUSH_URL"].startswith("https://")
+
+
+def test_without_a_volume_nothing_is_claimed(kubectl: Path, tmp_path: Path) -> None:
+    objects = built(kubectl, tmp_path, "without-volume")
+    assert "PersistentVolumeClaim" not in [entry["kind"] for entry in objects]
+    for kind in ("Job", "CronJob"):
+        volumes = {volume["name"]: volume for volume in pod_of(only(objects, kind))["volumes"]}
+        assert set(volumes["results"]) == {"name", "emptyDir"}
+
+
+def test_components_are_all_tried() -> None:
+    assert COMPONENTS == ["push-http", "push-s3", "pushgateway", "without-volume"]
+
+
+def test_the_role_allows_what_a_run_asks_for_beforehand(kubectl: Path, tmp_path: Path) -> None:
+    objects = built(kubectl, tmp_path)
+    granted = {
+        (verb, group, resource)
+        for rule in only(objects, "Role")["rules"]
+        for verb in rule["verbs"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+    }
+    for verb, group, resource, sub in existing.NEEDED:
+        assert (verb, group, f"{resource}/{sub}" if sub else resource) in granted
+    binding, account = only(objects, "RoleBinding"), only(objects, "ServiceAccount")
+    assert binding["subjects"] == [{"kind": "ServiceAccount", **account["metadata"]}]
+    assert pod_of(only(objects, "Job"))["serviceAccountName"] == account["metadata"]["name"]
+    assert binding["metadata"]["namespace"] == options_of(objects)["NAMESPACE"]
+
+
+def test_alerts_name_metrics_and_labels_that_exist() -> None:
+    groups = yaml.safe_load((MANIFESTS / "alerts.yaml").read_text())["groups"]
+    rules = [rule for group in groups for rule in group["rules"]]
+    text = prometheus.text(report(check("fail")), settings.load({}))
+    for rule in rules:
+        told = rule["expr"] + rule["annotations"].get("description", "")
+        names = set(re.findall(r"airflow_conformance_\w+", told))
+        assert names
+        assert all(re.search(rf"^{name}{{", text, re.MULTILINE) for name in names)
+        labels = set(re.findall(r"\$labels\.(\w+)", str(rule["annotations"])))
+        assert labels <= prometheus.grouping(settings.load({})).keys()
+    assert len({rule["alert"] for rule in rules}) == len(rules)
