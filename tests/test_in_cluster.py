@@ -93,6 +93,7 @@ def test_the_pod_fits_the_image(kubectl: Path, tmp_path: Path) -> None:
     assert "command" not in container
     plugin = yaml.safe_load((ROOT / "manifests" / "sonobuoy" / "plugin.yaml").read_text())["spec"]
     assert plugin["image"] == Options().TAG
+    assert f"{plugin['securityContext']['runAsUser']}:{plugin['securityContext']['runAsGroup']}" == user
 
 
 def test_every_option_is_one(kubectl: Path, tmp_path: Path) -> None:
