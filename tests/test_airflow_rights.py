@@ -12,7 +12,7 @@ from typing import Any, cast
 import pytest
 
 from fixtures import airflow as airflow_module
-from fixtures.airflow import Airflow
+from fixtures.airflow import Airflow, DagRun
 from fixtures.ledger import Ledger
 from fixtures.observations import airflow_access, roles
 from fixtures.observe import Observation
@@ -39,6 +39,12 @@ class Deployment:
         self.seen: dict[str, Any] = {airflow_access.name: None}
 
     def learn(self, secret: str) -> None: ...
+
+    def adopt(self, run: DagRun) -> None:
+        self.ledger.record("DAG run", run.run_id, dag=run.dag_id)
+
+    def forget(self, run: DagRun) -> None:
+        self.airflow.delete_run(run)
 
     def see(self, observation: Observation[Any, Any]) -> Any:
         if observation.name not in self.seen:

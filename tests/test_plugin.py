@@ -29,6 +29,7 @@ from types import SimpleNamespace
 from fixtures import catalogue, report, run
 from fixtures.errors import *
 from fixtures.ledger import Ledger, undoes
+from fixtures.pace import Pace
 
 catalogue.REQUIREMENTS = Path(__file__).parent / "requirements.yaml"
 catalogue.load.__defaults__ = (catalogue.REQUIREMENTS,)
@@ -55,6 +56,8 @@ def stub(context, executor):
     ledger = Ledger(None)
     ledger.record("thing", "of a stub")
     return SimpleNamespace(
+        namespace="n", airflow=SimpleNamespace(pace=Pace()),
+        cluster=SimpleNamespace(kube=SimpleNamespace(pace=Pace()), tools=SimpleNamespace(pace=Pace())),
         executor=executor, notes={}, exhibits={}, ledger=ledger, waiter=context.waiter,
         observer=SimpleNamespace(waits={}, gate=None, stop=lambda seconds: True),
         describe=lambda: DESCRIBE or report.Subject(
