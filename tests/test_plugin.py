@@ -70,10 +70,11 @@ undoes("thing")(lambda subject, trace: Path("settled").touch())
 run.KindProvider = run.ExistingProvider = StubProvider
 run.schedule.begin_undisturbed = run.schedule.begin_disruptive = lambda subject, judged: None
 run.EvidenceStore.of_subject = lambda store, subject, name: [
-    store.keep(f"evidence/{subject.executor}/{name}/pods.txt", "pods", title="Pods", kind="object")
+    store.keep(f"evidence/{subject.executor}/{name}/pods.txt", "pods with canary-2f6b", title="Pods", kind="object")
 ]
+run.load_of = lambda subjects: {}
 run.bundle.learn = lambda subject: None
-run.bundle.capture = lambda subject, redactor, directory, dags: None
+run.bundle.capture = lambda subject, redactor, directory, dags: redactor.add("canary-2f6b")
 run.owndags.tried = lambda subject, files: [
     report.Trial(file=file.name, dag="theirs", executor=subject.executor, state="failed", reason="task t failed")
     for file in files
@@ -199,6 +200,14 @@ def test_a_failure_keeps_reason_remedy_and_evidence(suite: Suite) -> None:
     kept = [suite.directory / "results" / "latest" / evidence["path"] for evidence in check["evidence"]]
     assert len(kept) == 2
     assert all(path.exists() for path in kept)
+
+
+def test_a_secret_that_is_learned_last_is_in_no_file(suite: Suite) -> None:
+    suite.run(first="raise TargetFailed('it is down')", EXECUTOR="kubernetes")
+    run = (suite.directory / "results" / "latest").resolve()
+    (pods,) = run.rglob("pods.txt")
+    assert pods.read_text() == "pods with [redacted]"
+    assert not [path for path in run.rglob("*") if path.is_file() and "canary-2f6b" in path.read_text(errors="replace")]
 
 
 def test_a_fault_that_no_row_is_accused_of_is_told_by_the_row_that_met_it(suite: Suite) -> None:
