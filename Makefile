@@ -1,6 +1,6 @@
 # The commands people type. Each is one call; what it does is in fixtures/.
 
-.PHONY: help conformance reproduce bundle test prove bench diff history fleet rbac image docs lint clean clean-cache reproduce-lock
+.PHONY: help conformance reproduce bundle test prove guest bench diff history fleet rbac image docs lint clean clean-cache reproduce-lock
 
 help:
 	@sh fixtures/run help
@@ -19,6 +19,9 @@ test:
 
 prove:
 	@sh fixtures/run prove
+
+guest:
+	@sh fixtures/run guest
 
 bench:
 	@sh fixtures/run bench
