@@ -6,6 +6,7 @@ where that can be pulled, and on one from package sources elsewhere.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import sys
@@ -15,9 +16,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from fixtures import settings, version
-from fixtures.errors import ConformanceError, HarnessError, UsageError
-from fixtures.outcome import EXIT_CODES, EXIT_USAGE, Verdict
+from fixtures import exits, settings, version
+from fixtures.errors import HarnessError
 from fixtures.paths import NAME, ROOT, cache_dir
 from fixtures.progress import Progress
 from images import base, build, toolchain
@@ -64,16 +64,13 @@ class Options(BaseModel):
 
 def main() -> int:
     """Make the image, and push or save it where that is asked for."""
-    progress = Progress()
-    try:
-        options = settings.read(Options, os.environ)
-        make(options, Cache(cache_dir(), progress, threading.Event()))
-    except ConformanceError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return EXIT_USAGE if isinstance(error, UsageError) else EXIT_CODES[Verdict.INCONCLUSIVE]
-    finally:
-        progress.close()
-    return 0
+
+    def do() -> int:
+        with contextlib.closing(Progress()) as progress:
+            make(settings.read(Options, os.environ), Cache(cache_dir(), progress, threading.Event()))
+        return 0
+
+    return exits.ended(do)
 
 
 def make(options: Options, cache: Cache) -> None:
