@@ -22,7 +22,9 @@ def api() -> Iterator[StubApi]:
 
 
 def begun(api: StubApi) -> ClusterJournal:
-    return ClusterJournal.begin(api.kube(), "airflow", STAMP, "airflow")
+    journal = ClusterJournal(api.kube(), "airflow", STAMP, "airflow")
+    journal.begin()
+    return journal
 
 
 def test_it_carries_the_run_and_its_expiry(api: StubApi) -> None:
@@ -34,15 +36,15 @@ def test_it_carries_the_run_and_its_expiry(api: StubApi) -> None:
 
 
 def test_what_was_written_is_read_by_another_process(api: StubApi) -> None:
-    ledger = Ledger(None, begun(api))
+    ledger = Ledger(None, begun(api), run=STAMP.run)
     ledger.record("connection", "postgres_default")
     ledger.record("DAG run", "conformance__1", dag="hello_world")
     (read,) = journal.left_behind(api.kube(), "airflow")
     assert read.stamp == STAMP
     assert read.release == "airflow"
     assert read.traces == {
-        1: Trace("connection", "postgres_default"),
-        2: Trace("DAG run", "conformance__1", {"dag": "hello_world"}),
+        1: Trace("connection", "postgres_default", run=STAMP.run),
+        2: Trace("DAG run", "conformance__1", {"dag": "hello_world"}, run=STAMP.run),
     }
 
 

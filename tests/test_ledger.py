@@ -1,6 +1,7 @@
 """The ledger takes away exactly what was recorded, newest first, and says what it could not."""
 
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -9,6 +10,8 @@ from hypothesis import strategies as st
 from fixtures import ledger
 from fixtures.errors import CannotSee, HarnessError
 from fixtures.ledger import Ledger, Trace
+from fixtures.observations import schedule  # noqa: F401 - brings along how each kind of trace is taken away
+from fixtures.release import RUN_LABEL
 
 
 @pytest.fixture(autouse=True)
@@ -81,3 +84,58 @@ def test_the_journal_holds_what_is_there_and_what_could_not_be_taken_away() -> N
 def test_a_kind_that_nobody_knows_is_an_error() -> None:
     with pytest.raises(HarnessError, match="nobody knows how to take away a dragon"):
         ledger.undo([], Trace("dragon", "Fafnir"))
+
+
+class Deployment:
+    """An Airflow and a Helm release that others have changed since."""
+
+    def __init__(self, description: str = "", replicas: int = 0, revision: int = 0, label: str = "") -> None:
+        self.done: list[str] = []
+        self.namespace = "airflow"
+        self.waiter = SimpleNamespace(budgets=SimpleNamespace(seconds=lambda name: 1))
+        self.airflow = SimpleNamespace(description=lambda path: description, delete_connection=self.done.append)
+        workload = SimpleNamespace(title="deployment/scheduler", replicas=replicas)
+        self.cluster = SimpleNamespace(
+            titled=lambda title: workload,
+            scale=lambda workload, replicas: self.done.append(f"{replicas} replicas"),
+            recorder=SimpleNamespace(objects=lambda name: []),
+        )
+        self.helm = SimpleNamespace(
+            status=lambda release, namespace: SimpleNamespace(revision=revision),
+            has_label=lambda release, namespace, wanted: wanted == label,
+            rollback=lambda release, namespace, revision, timeout: self.done.append(f"revision {revision}"),
+        )
+
+
+RUN = "20260101-120000-abcd"
+
+
+@pytest.mark.parametrize(
+    ("description", "gone"), [(f"conformance {RUN} until x", ["a"]), ("the team's own", []), ("", [])]
+)
+def test_a_connection_that_another_made_stays(description: str, gone: list[str]) -> None:
+    deployment = Deployment(description)
+    ledger.undo(deployment, Trace("connection", "a", run=RUN))
+    assert deployment.done == gone
+
+
+@pytest.mark.parametrize(("replicas", "done"), [(2, ["1 replicas"]), (3, [])])
+def test_a_workload_that_somebody_scaled_since_stays_so(replicas: int, done: list[str]) -> None:
+    deployment = Deployment(replicas=replicas)
+    ledger.undo(deployment, Trace("scaled", "deployment/scheduler", {"replicas": 1, "meanwhile": 2}, RUN))
+    assert deployment.done == done
+
+
+@pytest.mark.parametrize(
+    ("revision", "run", "done"),
+    [
+        (5, RUN, ["revision 4"]),
+        (5, "20260101-120000-ffff", []),  # the run never came to its upgrade, and the owner made one
+        (6, RUN, []),  # the owner upgraded after the run, and the label was inherited
+        (4, "", []),
+    ],
+)
+def test_an_upgrade_that_somebody_made_since_is_not_rolled_back(revision: int, run: str, done: list[str]) -> None:
+    deployment = Deployment(revision=revision, label=f"{RUN_LABEL}={run}")
+    ledger.undo(deployment, Trace("upgrade of release", "airflow", {"revision": 4}, RUN))
+    assert deployment.done == done

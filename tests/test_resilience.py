@@ -75,7 +75,7 @@ def test_a_broker_comes_back_before_the_workers() -> None:
     )
     recorded: list[str] = []
 
-    def record(kind: str, name: str, *, replicas: int) -> int:
+    def record(kind: str, name: str, *, replicas: int, meanwhile: int) -> int:
         recorded.append(name)
         return len(recorded) - 1
 

@@ -158,6 +158,7 @@ def subject(cluster: Cluster, program: Callable[[str, str], Path]) -> Any:
         namespace="airflow",
         waiter=Waiter(Progress(io.StringIO()), Budgets({"sealing": 2, "unsealed": 0.3})),
         learn=lambda secret: None,
+        stamp={"labels": {"run": "1"}},
         notes=[],
     )
     made.ledger = Ledger(made)
