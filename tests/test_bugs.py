@@ -111,9 +111,10 @@ def shares_logs(objects: Mapping[tuple[str, str], Any]) -> bool:
 
 
 def maps_one_part(objects: Mapping[tuple[str, str], Any]) -> bool:
-    """Whether a rule of the exporter has one part behind `dependency-check`."""
+    """Whether a rule of the exporter is for one part behind `dependency-check`; of globs the first one wins."""
     mapping = yaml.safe_load(objects["ConfigMap", "airflow-statsd"]["data"]["mappings.yml"])["mappings"]
-    return any(rule["match"] == "airflow.dagrun.dependency-check.*" for rule in mapping)
+    rules = [rule["match"] for rule in mapping if rule.get("match_type") == "regex"]
+    return any(re.fullmatch(rule, "airflow.dagrun.dependency-check.hello_world_dag") for rule in rules)
 
 
 @pytest.mark.parametrize(
