@@ -44,11 +44,10 @@ def test_every_component_runs_the_promised_version(subject: Subject) -> None:
             assert container.image == scheduler or not same_repository, (
                 f"{container.name} of {pod.name} runs {container.image}, the scheduler {scheduler}"
             )
-    seen = {
-        "the webserver (GET /api/v1/version)": subject.airflow.version(),
-        "the scheduler's image": subject.see(scheduler_image).airflow,
-        "a task": subject.see(facts).seen["airflow"],
-    }
+    seen = {"the webserver (GET /api/v1/version)": subject.airflow.version()}
+    if not subject.only_looks("AF-VER-001", "what the scheduler and a task say"):
+        seen["the scheduler's image"] = subject.see(scheduler_image).airflow
+        seen["a task"] = subject.see(facts).seen["airflow"]
     for where, version in seen.items():
         assert version == promised, (
             f"{where} runs Airflow {version}, promised is {promised}: set airflowVersion and defaultAirflowTag"
@@ -77,6 +76,8 @@ def test_everything_lives_in_the_release_namespace(subject: Subject) -> None:
     """All objects of the release, and its task pods, MUST live in the release's namespace."""
     strays = subject.strays()
     assert not strays, f"objects of release {subject.release} live outside {subject.namespace}: {', '.join(strays)}"
+    if subject.only_looks("AF-NS-001", "where a task runs"):
+        return
     namespace = subject.see(facts).seen["namespace"]
     assert namespace in (subject.namespace, None), (
         f"a task ran in namespace {namespace}, the release is in {subject.namespace}: [kubernetes_executor] namespace"
