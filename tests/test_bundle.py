@@ -227,7 +227,7 @@ def test_make_bundle_of_a_run_that_is_not_there_is_refused(
 
 INDEX = {
     "schema": bundle.SCHEMA,
-    "run": "r",
+    "run": "20261125-000000-abcd",
     "verdict": "partial",
     "provider": "kind",
     "releases": [],
@@ -262,7 +262,11 @@ def with_index(path: Path, **changes: Any) -> Path:
         (lambda path: with_index(path, schema="airflow-conformance-bundle/2"), "is of schema airflow-conformance-b"),
         (lambda path: with_index(path, provider="minikube"), "bundle.yaml: provider"),
         (lambda path: with_index(path, extra=1), "bundle.yaml: extra"),
-        (lambda path: with_index(path, dags=["../evil.py"]), "leaves its directory"),
+        (lambda path: with_index(path, dags=["../evil.py"]), "../evil.py, which is no name of a file"),
+        (lambda path: with_index(path, dags=["values.yaml"]), "values.yaml, which is no name of a file"),
+        (lambda path: with_index(path, run="/tmp/evil"), "bundle.yaml: run: String should match"),
+        (lambda path: with_index(path, run="../../evil"), "bundle.yaml: run: String should match"),
+        (lambda path: with_index(path, run="20261125-000000-abcd\n"), "bundle.yaml: run: String should match"),
         (lambda path: path.write_bytes(gzip.compress(b"\0" * 1000)[:-9]), "is not a whole bundle"),
     ],
 )

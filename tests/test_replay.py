@@ -61,7 +61,7 @@ def opened(
 ) -> Opened:
     found = releases or (release(),)
     index = Bundle.model_validate(
-        {"run": "r", "verdict": "non-conformant", "provider": provider, "releases": found, **changes}
+        {"run": "20261125-000000-abcd", "verdict": "non-conformant", "provider": provider, "releases": found, **changes}
     )
     text = values if isinstance(values, str) else yaml.safe_dump(values or {})
     return Opened(Path("bundle.tar.gz"), index, {one.values_file: text.encode() for one in found})
@@ -236,7 +236,8 @@ def test_values_that_are_none_are_refused(text: str, told: str, small_chart: Cha
 def test_dag_files_are_written_by_their_name(tmp_path: Path) -> None:
     it = opened({}, dags=("their_dag.py",))
     it = Opened(it.path, it.index, {**it.files, f"{bundle.DAGS}/their_dag.py": b"import airflow"})
-    (path,) = replay.write_dags(it, tmp_path)
+    (path,) = replay.write_dags(it, tmp_path / "dags")
+    assert path == tmp_path / "dags" / "their_dag.py"
     assert path.read_text() == "import airflow"
 
 
