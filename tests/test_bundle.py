@@ -29,6 +29,8 @@ CANARIES = {
     "Fernet key": FERNET,
     "password in an address": "canary-broker-pass",
     "variable": "canary-smtp-password",
+    "variable of one component": "canary-vault-id",
+    "token in an address": "canary-token-of-a-git-server",
     "private key": "canary-private-key-of-git",
     "data of a Secret in the values": "canary-of-extra-secrets",
     "data of a Secret of the chart": "canary-of-the-charts-secret",
@@ -51,6 +53,8 @@ VALUES = {
     "webserver": {"defaultUser": {"username": "admin", "password": CANARIES["password of the user"]}},
     "config": {"smtp": {"smtp_password": CANARIES["variable"], "smtp_host": "mail.example.com"}},
     "dags": {"gitSync": {"sshKey": CANARIES["private key"], "sshKeySecret": "git-key", "credentialsSecret": "git"}},
+    "workers": {"env": [{"name": "VAULT_SECRET_ID", "value": CANARIES["variable of one component"]}]},
+    "repository": f"https://{CANARIES['token in an address']}@git.example.com/dags.git",
     "extraSecrets": {"own": {"data": f"key: {encoded('data of a Secret in the values')}\n", "type": "Opaque"}},
 }
 MANIFEST = f"""
@@ -65,7 +69,8 @@ data:
     [core]
     executor = CeleryExecutor
     sql_alchemy_conn = postgresql://u:{CANARIES["password of the metadata database"]}@db/airflow
-    note = {CANARIES["data of a Secret of the chart"]}
+    note = {CANARIES["data of a Secret of the chart"]}, {CANARIES["variable of one component"]},
+    and {CANARIES["token in an address"]}
 """
 
 
@@ -227,7 +232,7 @@ def test_make_bundle_of_a_run_that_is_not_there_is_refused(
 
 INDEX = {
     "schema": bundle.SCHEMA,
-    "run": "r",
+    "run": "20261125-000000-abcd",
     "verdict": "partial",
     "provider": "kind",
     "releases": [],
@@ -262,7 +267,11 @@ def with_index(path: Path, **changes: Any) -> Path:
         (lambda path: with_index(path, schema="airflow-conformance-bundle/2"), "is of schema airflow-conformance-b"),
         (lambda path: with_index(path, provider="minikube"), "bundle.yaml: provider"),
         (lambda path: with_index(path, extra=1), "bundle.yaml: extra"),
-        (lambda path: with_index(path, dags=["../evil.py"]), "leaves its directory"),
+        (lambda path: with_index(path, dags=["../evil.py"]), "../evil.py, which is no name of a file"),
+        (lambda path: with_index(path, dags=["values.yaml"]), "values.yaml, which is no name of a file"),
+        (lambda path: with_index(path, run="/tmp/evil"), "bundle.yaml: run: String should match"),
+        (lambda path: with_index(path, run="../../evil"), "bundle.yaml: run: String should match"),
+        (lambda path: with_index(path, run="20261125-000000-abcd\n"), "bundle.yaml: run: String should match"),
         (lambda path: path.write_bytes(gzip.compress(b"\0" * 1000)[:-9]), "is not a whole bundle"),
     ],
 )

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fixtures.outcome import Outcome, Verdict
-from fixtures.redaction import MARK, Redactor
+from fixtures.redaction import MARK, Redactor, names_secret
 from fixtures.report import Check, Evidence, Image, Phase, Report, Subject, Wait, write
 
 CANARY = 'cAn4ry/+ "quoted" & <späth>\\pass=w0rd'
@@ -118,6 +118,28 @@ def test_no_planted_secret_reaches_any_written_file(redactor: Redactor, tmp_path
         ("postgresql://airflow:hunter2@airflow-postgresql:5432/airflow", "hunter2"),
         ("redis://:hunter2@airflow-redis:6379/0", "hunter2"),
         ("amqp://user:hun@ter2@host/", "ter2"),
+        ("https://hunter2@github.com/team/dags.git", "hunter2"),
+        ("https://hunter2:x-oauth-basic@github.com/team/dags.git", "hunter2"),
+        ("https://hunter2:@api.example.com/", "hunter2"),
+        ("ssh://0123456789abcdef0123@git.example.com/dags.git", "0123456789abcdef0123"),
+        ("remote: ghp_hunter2hunter2hunter2hunter2hunter2x", "hunter2"),
+        ("remote: ghs_hunter2hunter2hunter2hunter2hunter2x", "hunter2"),
+        ("used github_pat_11ABCDEFG0_hunter2hunter2 here", "hunter2"),
+        ("used glpat-hunter2-hunter2-hu here", "hunter2"),
+        ("used xoxb-123456789012-hunter2 here", "hunter2"),
+        ("POST https://hooks.slack.com/services/T0001/B0002/hunter2", "hunter2"),
+        ('{"auth_type": "approle", "role_id": "r", "secret_id": "hunter2"}', "hunter2"),
+        ('backend_kwargs: "{\\"role_id\\": \\"r\\", \\"secret_id\\": \\"hunter2\\"}"', "hunter2"),
+        ("flower_basic_auth = admin:other,user:hunter2", "hunter2"),
+        ("AIRFLOW__CELERY__FLOWER_BASIC_AUTH=admin:hunter2", "hunter2"),
+        ("  flowerBasicAuth: admin:hunter2", "hunter2"),
+        ("- name: VAULT_SECRET_ID\n  value: hunter2\n", "hunter2"),
+        ("- name: GITHUB_PAT\n  value: hunter2\n", "hunter2"),
+        ('{"name": "DB_PWD", "value": "hunter2"}', "hunter2"),
+        ("GITHUB_PAT=hunter2", "hunter2"),
+        ("  githubPat: hunter2", "hunter2"),
+        ("DB_PWD=/hunter2", "hunter2"),
+        ("Server=db;Uid=flow;Pwd=hunter2;", "hunter2"),
         ("Authorization: Basic YWRtaW46aHVudGVyMg==", "YWRtaW4"),
         ('{"authorization": "Bearer abc.def"}', "abc.def"),
         ("{'Cookie': 'a=\"b\"; session=hunter2', 'Accept': '*/*'}", "hunter2"),
@@ -166,6 +188,15 @@ def test_an_unknown_secret_is_recognised_by_its_surroundings(text: str, secret: 
         "user admin was sent back to /login/ with the password of Secret airflow/airflow-webserver-secret",
         "the password: it must not be empty",
         "passwordSecretName: airflow-redis-password",
+        "PWD=/opt/airflow OLDPWD=/",
+        '{"PWD": "/opt/airflow"}',
+        "ssh://git@git.example.com/dags.git and git@git.example.com:dags.git",
+        "postgresql://airflow@airflow-postgresql:5432/airflow",
+        "path: /opt/airflow\npatch: merge\npattern: airflow_*\ncompat: strict\nsubPath: dags/\n",
+        "PATH=/usr/bin COMPAT=strict PATTERN=a",
+        "auth_backends = airflow.api.auth.backend.basic_auth,airflow.api.auth.backend.session",
+        "https://airflow.apache.org/docs/@latest and https://host/~user@example.com",
+        "https://docs.slack.dev/hooks.slack.com the token ghp_ of GitHub",
         "apiVersion: rbac.authorization.k8s.io/v1",
         "kind: ConfigMap\ndata:\n  airflow.cfg: |\n    [core]\n    executor = CeleryExecutor\n",
         "metadata:\n  name: x\nspec:\n  secret:\n    secretName: airflow-secrets\n",
@@ -248,6 +279,31 @@ def test_data_is_redacted_by_key_and_by_value(redactor: Redactor) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    "key",
+    [
+        "VAULT_SECRET_ID",
+        "secretId",
+        "flower_basic_auth",
+        "basicAuth",
+        "GITHUB_PAT",
+        "githubPat",
+        "pat",
+        "DB_PWD",
+        "dbPwd",
+    ],
+)
+def test_a_key_names_a_secret(key: str) -> None:
+    assert names_secret(key)
+
+
+@pytest.mark.parametrize(
+    "key", ["path", "subPath", "patch", "pattern", "compat", "COMPAT", "spat", "secretIds", "pwdPath"]
+)
+def test_a_key_names_no_secret(key: str) -> None:
+    assert not names_secret(key)
+
+
 @given(
     secret=st.text(string.ascii_letters + string.digits + string.punctuation, min_size=8, max_size=60),
     before=st.text(max_size=20),
@@ -271,6 +327,13 @@ def test_any_secret_is_removed_from_any_text(secret: str, before: str, after: st
         " ",
         "://",
         "://a:b",
+        "https://a",
+        "ghp_",
+        "glpat-",
+        "hooks.slack.com/services/",
+        "pat",
+        "_pwd:",
+        "basic_auth=,",
         "password: ",
         "password ",
         'password": "',

@@ -61,7 +61,7 @@ def opened(
 ) -> Opened:
     found = releases or (release(),)
     index = Bundle.model_validate(
-        {"run": "r", "verdict": "non-conformant", "provider": provider, "releases": found, **changes}
+        {"run": "20261125-000000-abcd", "verdict": "non-conformant", "provider": provider, "releases": found, **changes}
     )
     text = values if isinstance(values, str) else yaml.safe_dump(values or {})
     return Opened(Path("bundle.tar.gz"), index, {one.values_file: text.encode() for one in found})
@@ -123,6 +123,38 @@ def test_plain_variables_stay_and_others_are_told(published_chart: Chart) -> Non
     assert "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN" in names
     assert {"TOKEN_OF_SITE", "OTHER"}.isdisjoint(names)
     assert any("TOKEN_OF_SITE, OTHER of the bundle left out" in note for note in plan.notes)
+
+
+ADDRESSES = [
+    {"name": "AIRFLOW__CELERY__BROKER_URL", "value": "redis://redis.example.com:6379/0"},
+    {"name": "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "value": "postgresql://db.example.com/airflow"},
+    {"name": "AIRFLOW_CONN_SITE", "value": "http://site.example.com"},
+    {"name": "AIRFLOW__SMTP__SMTP_HOST", "value": "mail.example.com"},
+    {"name": "OF_A_SECRET", "valueFrom": {"secretKeyRef": {"name": "a", "key": "b"}}},
+    {"name": "AIRFLOW__CORE__PARALLELISM", "value": "9"},
+]
+
+
+@pytest.mark.parametrize("path", ["env", "workers.env", "scheduler.env", "scheduler.waitForMigrations.env"])
+def test_no_variable_leads_out_of_the_cluster(path: str, published_chart: Chart) -> None:
+    given: Any = ADDRESSES
+    for key in reversed(path.split(".")):
+        given = {key: given}
+    plan = planned({**given, "labels": {"env": "staging"}}, published_chart)
+    kept: Any = effective(plan, published_chart)
+    for key in path.split("."):
+        kept = kept[key]
+    assert kept == [{"name": "AIRFLOW__CORE__PARALLELISM", "value": "9"}]
+    names = ", ".join(entry["name"] for entry in ADDRESSES[:-1])
+    assert any(f"{path}: {names} of the bundle left out" in note for note in plan.notes)
+    assert plan.given["labels"] == {"env": "staging"}
+
+
+def test_variables_of_the_suites_own_cluster_stay(published_chart: Chart) -> None:
+    given = {"workers": {"env": [{"name": "AIRFLOW__CELERY__BROKER_URL", "value": "redis://airflow-redis:6379/0"}]}}
+    plan = planned(given, published_chart, "kind")
+    assert plan.given == given
+    assert plan.notes == []
 
 
 def test_a_replay_can_be_rendered(helm_binary: Path, published_chart: Chart, tmp_path: Path) -> None:
@@ -236,7 +268,8 @@ def test_values_that_are_none_are_refused(text: str, told: str, small_chart: Cha
 def test_dag_files_are_written_by_their_name(tmp_path: Path) -> None:
     it = opened({}, dags=("their_dag.py",))
     it = Opened(it.path, it.index, {**it.files, f"{bundle.DAGS}/their_dag.py": b"import airflow"})
-    (path,) = replay.write_dags(it, tmp_path)
+    (path,) = replay.write_dags(it, tmp_path / "dags")
+    assert path == tmp_path / "dags" / "their_dag.py"
     assert path.read_text() == "import airflow"
 
 

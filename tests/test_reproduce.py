@@ -151,6 +151,35 @@ def test_a_bundle_of_staging_is_brought_up_here(
     assert "namespace data is data-celery here" in told
 
 
+def test_a_replay_begins_with_an_empty_directory(
+    environ: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    published("1.15.0")
+    suite = Suite(monkeypatch, tmp_path / "results")
+    left = tmp_path / "results" / "replay" / "20261125-000000-abcd" / "dags" / "of_another_bundle.py"
+    left.parent.mkdir(parents=True)
+    left.touch()
+    environ["BUNDLE"] = str(packed(tmp_path / "staging"))
+    reproduce.run()
+    assert [dag.parent for dag in suite.options.DAG] == [left.parent]
+    assert not left.exists()
+
+
+def test_a_replay_writes_nowhere_else(
+    environ: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    published("1.15.0")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    place = tmp_path / "results" / "replay" / "20261125-000000-abcd"
+    place.parent.mkdir(parents=True)
+    place.symlink_to(elsewhere)
+    environ["BUNDLE"] = str(packed(tmp_path / "staging"))
+    assert reproduce.run() == 2
+    assert f"leads to {elsewhere}" in capsys.readouterr().err
+    assert not list(elsewhere.iterdir())
+
+
 def test_the_callers_values_and_ids_come_on_top(
     environ: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
