@@ -33,6 +33,8 @@ CANARIES = {
     "token in an address": "canary-token-of-a-git-server",
     "private key": "canary-private-key-of-git",
     "data of a Secret in the values": "canary-of-extra-secrets",
+    "data of a Secret that only the chart can read": "canary-in-a-template",
+    "line of a Secret": "canary-b",
     "data of a Secret of the chart": "canary-of-the-charts-secret",
     "password of the user": "canary-user-password",
     "password in a DAG": "canary-in-a-dag",
@@ -55,7 +57,14 @@ VALUES = {
     "dags": {"gitSync": {"sshKey": CANARIES["private key"], "sshKeySecret": "git-key", "credentialsSecret": "git"}},
     "workers": {"env": [{"name": "VAULT_SECRET_ID", "value": CANARIES["variable of one component"]}]},
     "repository": f"https://{CANARIES['token in an address']}@git.example.com/dags.git",
-    "extraSecrets": {"own": {"data": f"key: {encoded('data of a Secret in the values')}\n", "type": "Opaque"}},
+    "extraSecrets": {
+        "own": {"data": f"key: {encoded('data of a Secret in the values')}\n", "type": "Opaque"},
+        "made": {
+            "stringData": '{{ .Release.Name }}: "{{ .Values.x }}"\n'
+            f"word: {CANARIES['data of a Secret that only the chart can read']}\n"
+        },
+        "lines": {"stringData": {"file": f"canary-a\n{CANARIES['line of a Secret']}\n"}},
+    },
 }
 MANIFEST = f"""
 kind: Secret
@@ -70,7 +79,8 @@ data:
     executor = CeleryExecutor
     sql_alchemy_conn = postgresql://u:{CANARIES["password of the metadata database"]}@db/airflow
     note = {CANARIES["data of a Secret of the chart"]}, {CANARIES["variable of one component"]},
-    and {CANARIES["token in an address"]}
+    and {CANARIES["token in an address"]}, {CANARIES["data of a Secret that only the chart can read"]}
+    {CANARIES["line of a Secret"]}
 """
 
 
@@ -152,6 +162,20 @@ def test_no_secret_is_in_a_bundle_in_whatever_form(tmp_path: Path) -> None:
         for canary, secret in CANARIES.items():
             for form in (secret, base64.b64encode(secret.encode()).decode()):
                 assert form.encode() not in content, f"the {canary} is in {name}"
+
+
+@pytest.mark.parametrize(
+    ("data", "learned"),
+    [
+        ({"data": {"pin": "MTIz"}}, {"123", "MTIz"}),
+        ({"stringData": {"pin": "123"}}, {"123", "MTIz"}),
+        ({"stringData": "a: 'hunter22'\n{{ b }}: c\n"}, {"hunter22", "c"}),
+        ({"data": 'a: {{ "hunter22" | b64enc | quote }}\n{{ end }}\n'}, {"hunter22"}),
+        ({"data": "a: {{ .Values.b }}\n  aHVudGVyMjI=\n"}, {"hunter22"}),
+    ],
+)
+def test_data_of_extra_secrets_is_learned_in_every_form(data: dict[str, Any], learned: set[str]) -> None:
+    assert learned <= set(bundle.secrets_in({"extraSecrets": {"own": data}}))
 
 
 def test_a_bundle_holds_what_a_reader_needs(tmp_path: Path) -> None:
