@@ -35,6 +35,8 @@ CANARIES = {
     "data of a Secret in the values": "canary-of-extra-secrets",
     "data of a Secret that only the chart can read": "canary-in-a-template",
     "line of a Secret": "canary-b",
+    "Secret beside the release": "canary-of-a-secret-beside",
+    "line of a Secret beside the release": "canary-2",
     "data of a Secret of the chart": "canary-of-the-charts-secret",
     "password of the user": "canary-user-password",
     "password in a DAG": "canary-in-a-dag",
@@ -84,6 +86,13 @@ data:
 """
 
 
+BESIDE = {
+    "git": {"token": CANARIES["Secret beside the release"], "username": "a-user-of-git"},
+    "lines": {"file": f"canary-1\n{CANARIES['line of a Secret beside the release']}\n", "namespace": "data"},
+    "ca": {"tls.crt": "-----BEGIN CERTIFICATE-----\nMIIB-public\n-----END CERTIFICATE-----\n"},
+}
+
+
 class StubHelm:
     """A release with secrets everywhere."""
 
@@ -107,6 +116,7 @@ def subject(redactor: Redactor, helm: StubHelm | None = None) -> Any:
         values=VALUES,
         helm=helm or StubHelm(),
         learn=redactor.add,
+        cluster=SimpleNamespace(secrets=lambda: BESIDE),
         deployments=(),
     )
 
@@ -116,7 +126,9 @@ def finished(directory: Path, helm: StubHelm | None = None, **options: str) -> P
     run = directory / "20261125-000000-abcd"
     (run / "evidence").mkdir(parents=True)
     redactor = Redactor()
-    (run / "evidence" / "early.txt").write_text(f"before it was known: {CANARIES['data of a Secret of the chart']}")
+    early = ("data of a Secret of the chart", "Secret beside the release", "line of a Secret beside the release")
+    told = ["before it was known:", *(CANARIES[name] for name in early), "a-user-of-git", "MIIB-public"]
+    (run / "evidence" / "early.txt").write_text("\n".join(told))
     (run / "evidence" / "page.png").write_bytes(b"\x89PNG\xff")
     dag = directory / "their_dag.py"
     dag.write_text(f"import airflow\n# dag\nPASSWORD = '{CANARIES['password in a DAG']}'\n")
@@ -199,6 +211,7 @@ def test_a_bundle_holds_what_a_reader_needs(tmp_path: Path) -> None:
     assert secret["data"] == {"connection": MARK}
     assert "executor = CeleryExecutor" in config["data"]["airflow.cfg"]
     assert b"make reproduce BUNDLE=bundle.tar.gz" in files["REPEAT.md"]
+    assert b"a-user-of-git\nMIIB-public" in files["evidence/early.txt"]
 
 
 def test_the_index_tells_programs_what_it_is(tmp_path: Path) -> None:
