@@ -33,6 +33,10 @@ CANARIES = {
     "token in an address": "canary-token-of-a-git-server",
     "private key": "canary-private-key-of-git",
     "data of a Secret in the values": "canary-of-extra-secrets",
+    "data of a Secret that only the chart can read": "canary-in-a-template",
+    "line of a Secret": "canary-b",
+    "Secret beside the release": "canary-of-a-secret-beside",
+    "line of a Secret beside the release": "canary-2",
     "data of a Secret of the chart": "canary-of-the-charts-secret",
     "password of the user": "canary-user-password",
     "password in a DAG": "canary-in-a-dag",
@@ -55,7 +59,14 @@ VALUES = {
     "dags": {"gitSync": {"sshKey": CANARIES["private key"], "sshKeySecret": "git-key", "credentialsSecret": "git"}},
     "workers": {"env": [{"name": "VAULT_SECRET_ID", "value": CANARIES["variable of one component"]}]},
     "repository": f"https://{CANARIES['token in an address']}@git.example.com/dags.git",
-    "extraSecrets": {"own": {"data": f"key: {encoded('data of a Secret in the values')}\n", "type": "Opaque"}},
+    "extraSecrets": {
+        "own": {"data": f"key: {encoded('data of a Secret in the values')}\n", "type": "Opaque"},
+        "made": {
+            "stringData": '{{ .Release.Name }}: "{{ .Values.x }}"\n'
+            f"word: {CANARIES['data of a Secret that only the chart can read']}\n"
+        },
+        "lines": {"stringData": {"file": f"canary-a\n{CANARIES['line of a Secret']}\n"}},
+    },
 }
 MANIFEST = f"""
 kind: Secret
@@ -70,8 +81,16 @@ data:
     executor = CeleryExecutor
     sql_alchemy_conn = postgresql://u:{CANARIES["password of the metadata database"]}@db/airflow
     note = {CANARIES["data of a Secret of the chart"]}, {CANARIES["variable of one component"]},
-    and {CANARIES["token in an address"]}
+    and {CANARIES["token in an address"]}, {CANARIES["data of a Secret that only the chart can read"]}
+    {CANARIES["line of a Secret"]}
 """
+
+
+BESIDE = {
+    "git": {"token": CANARIES["Secret beside the release"], "username": "a-user-of-git"},
+    "lines": {"file": f"canary-1\n{CANARIES['line of a Secret beside the release']}\n", "namespace": "data"},
+    "ca": {"tls.crt": "-----BEGIN CERTIFICATE-----\nMIIB-public\n-----END CERTIFICATE-----\n"},
+}
 
 
 class StubHelm:
@@ -97,6 +116,7 @@ def subject(redactor: Redactor, helm: StubHelm | None = None) -> Any:
         values=VALUES,
         helm=helm or StubHelm(),
         learn=redactor.add,
+        cluster=SimpleNamespace(secrets=lambda: BESIDE),
         deployments=(),
     )
 
@@ -106,7 +126,9 @@ def finished(directory: Path, helm: StubHelm | None = None, **options: str) -> P
     run = directory / "20261125-000000-abcd"
     (run / "evidence").mkdir(parents=True)
     redactor = Redactor()
-    (run / "evidence" / "early.txt").write_text(f"before it was known: {CANARIES['data of a Secret of the chart']}")
+    early = ("data of a Secret of the chart", "Secret beside the release", "line of a Secret beside the release")
+    told = ["before it was known:", *(CANARIES[name] for name in early), "a-user-of-git", "MIIB-public"]
+    (run / "evidence" / "early.txt").write_text("\n".join(told))
     (run / "evidence" / "page.png").write_bytes(b"\x89PNG\xff")
     dag = directory / "their_dag.py"
     dag.write_text(f"import airflow\n# dag\nPASSWORD = '{CANARIES['password in a DAG']}'\n")
@@ -154,6 +176,20 @@ def test_no_secret_is_in_a_bundle_in_whatever_form(tmp_path: Path) -> None:
                 assert form.encode() not in content, f"the {canary} is in {name}"
 
 
+@pytest.mark.parametrize(
+    ("data", "learned"),
+    [
+        ({"data": {"pin": "MTIz"}}, {"123", "MTIz"}),
+        ({"stringData": {"pin": "123"}}, {"123", "MTIz"}),
+        ({"stringData": "a: 'hunter22'\n{{ b }}: c\n"}, {"hunter22", "c"}),
+        ({"data": 'a: {{ "hunter22" | b64enc | quote }}\n{{ end }}\n'}, {"hunter22"}),
+        ({"data": "a: {{ .Values.b }}\n  aHVudGVyMjI=\n"}, {"hunter22"}),
+    ],
+)
+def test_data_of_extra_secrets_is_learned_in_every_form(data: dict[str, Any], learned: set[str]) -> None:
+    assert learned <= set(bundle.secrets_in({"extraSecrets": {"own": data}}))
+
+
 def test_a_bundle_holds_what_a_reader_needs(tmp_path: Path) -> None:
     files = unpacked(bundle.pack(finished(tmp_path)))
     assert {
@@ -175,6 +211,7 @@ def test_a_bundle_holds_what_a_reader_needs(tmp_path: Path) -> None:
     assert secret["data"] == {"connection": MARK}
     assert "executor = CeleryExecutor" in config["data"]["airflow.cfg"]
     assert b"make reproduce BUNDLE=bundle.tar.gz" in files["REPEAT.md"]
+    assert b"a-user-of-git\nMIIB-public" in files["evidence/early.txt"]
 
 
 def test_the_index_tells_programs_what_it_is(tmp_path: Path) -> None:
