@@ -107,6 +107,28 @@ def test_the_report_of_an_earlier_run_is_not_taken_for_the_new_one(tmp_path: Pat
 
 
 @pytest.mark.usefixtures("stand_in")
+def test_a_run_that_takes_too_long_has_the_time_to_write_its_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = child.process.run
+
+    def until_begun(*arguments: object, cancelled: threading.Event, deadline: float, **more: object) -> object:
+        """Ends like `process.run` at its deadline, which is when the run has begun."""
+        assert deadline == child.LONGEST_RUN
+        begun = threading.Event()
+        thread = threading.Thread(target=lambda: (eventually((tmp_path / "begun").exists), begun.set()))
+        thread.start()
+        result = run(*arguments, cancelled=begun, deadline=60, **more)  # type: ignore[arg-type]
+        thread.join()
+        raise child.process.CommandTimedOut("it was still running", "", result)
+
+    monkeypatch.setattr(child.process, "run", until_begun)
+    ended = child.run({"CONTEXT": "slow"}, tmp_path, threading.Event(), lambda line: None)
+    assert ended.report is not None
+    assert ended.code == 11
+
+
+@pytest.mark.usefixtures("stand_in")
 def test_a_report_that_was_lost_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lost = STAND_IN.replace("sys.exit(EXIT_CODES[verdict])", "sys.exit(13)")
     monkeypatch.setattr(child, "COMMAND", (sys.executable, "-c", lost))
@@ -124,6 +146,23 @@ def test_lines_are_told_with_the_name_of_their_target(tmp_path: Path) -> None:
         "t0-conformant judging conformant",
         "t1-partial    judging partial",
     ]
+
+
+def test_releases_of_one_namespace_do_not_keep_each_other_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    alone = threading.Lock()
+
+    def judge_alone(target: targets.Target, *_: object) -> Judged:
+        assert alone.acquire(blocking=False), "another one is under way"
+        time.sleep(0.05)
+        alone.release()
+        return judged(target.name, Verdict.CONFORMANT)
+
+    monkeypatch.setattr(fleet, "judge", judge_alone)
+    found = tuple(targets.Target(name=name, context="c", release=name) for name in ("one", "two", "three"))
+    told = fleet.judge_all(
+        targets.Targets(found, {}), Options(RESULTS=tmp_path), threading.Event(), Progress(io.StringIO())
+    )
+    assert [one.name for one in told.targets] == ["one", "two", "three"]
 
 
 @pytest.mark.usefixtures("stand_in")

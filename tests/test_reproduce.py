@@ -15,6 +15,7 @@ from fixtures.errors import UsageError
 from fixtures.plugin import preface_of
 from fixtures.preface import Preface
 from fixtures.reproduce import Options
+from fixtures.run import Run
 from fixtures.settings import Executor, Settings
 from tests.charting import published
 from tests.test_bundle import CANARIES, finished
@@ -36,15 +37,16 @@ class Suite:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, results: Path, *, leaves: bool = True) -> None:
         self.options = Settings()
         self.notes: Sequence[str] = ()
+        self.left: list[Path] = []
         self._results = results
         self._leaves = leaves
         monkeypatch.setattr(reproduce.main, "main", self.run)
 
-    def run(self, arguments: list[str], notes: Sequence[str] = ()) -> int:
-        self.options, self.notes = settings.load(os.environ), notes
+    def run(self, arguments: list[str], preface: Preface) -> int:
+        self.options, self.notes = settings.load(os.environ), preface.notes
         if self._leaves:
             self._results.mkdir(exist_ok=True)
-            finished(self._results)
+            self.left.append(finished(self._results, name=preface.run))
         return 10
 
 
@@ -89,18 +91,54 @@ def test_a_run_that_leaves_nothing_is_not_packed(
     assert "bundle" not in capsys.readouterr().out
 
 
+def test_a_run_has_the_id_that_it_was_given(tmp_path: Path) -> None:
+    run = Run.prepare(settings.load({"RESULTS": str(tmp_path)}), "20261125-000000-abcd")
+    run.progress.close()
+    assert run.context.directory == tmp_path / "20261125-000000-abcd"
+
+
+def test_the_run_of_somebody_else_is_not_packed(
+    environ: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    suite = Suite(monkeypatch, tmp_path / "results")
+
+    def run(arguments: list[str], preface: Preface) -> int:
+        suite.run(arguments, preface)
+        finished(tmp_path / "results")  # is the latest now
+        return 10
+
+    monkeypatch.setattr(reproduce.main, "main", run)
+    environ["ID"] = "AF-POD-002"
+    assert reproduce.run() == 10
+    assert [path.parent for path in (tmp_path / "results").glob("2*/bundle.tar.gz")] == suite.left
+
+
 @pytest.mark.parametrize(
     ("given", "told"),
     [
         ({}, "nothing says what to reproduce"),
-        ({"BUNDLE": "no/such.tar.gz"}, "BUNDLE=no/such.tar.gz: there is no file"),
+        ({"BUNDLE": "no/such.tar.gz"}, "BUNDLE=no/such.tar.gz: there is no no/such.tar.gz"),
+        ({"BUNDLE": "x" * 5000}, "it cannot be looked at: File name too long"),
+        ({"BUNDLE": "~nobody-is-called-so/x"}, "it cannot be looked at: Could not determine home"),
+        ({"BUNDLE": "docs"}, "BUNDLE=docs: it is no file"),
         ({"BUNDLE": "README.md"}, "is not a whole bundle"),
         ({"BUNDLE": "README.md", "BUG": "acme/flow#1"}, "BUG and BUNDLE both say"),
-        ({"BUNDLE": "README.md", "CHART": "1.11.0"}, "CHART_VERSION is decided by the bundle"),
+        ({"BUNDLE": "README.md", "CHART": "1.11.0"}, "error: CHART is decided by the bundle"),
+        ({"BUNDLE": "README.md", "CHART_VERSION": "1.11.0"}, "error: CHART_VERSION is decided by the bundle"),
         ({"BUNDLE": "README.md", "AIRFLOW": "2.7.1"}, "AIRFLOW is decided by the bundle"),
         ({"BUG": "acme/flow#1"}, "no file is about that thread"),
-        ({"BUG": "apache/airflow#35678", "ID": "AF-MET-001"}, "ID is decided by the bug's file"),
-        ({"BUG": "apache/airflow#35678", "CHART": "1.11.0"}, "CHART_VERSION is decided by the bug's file"),
+        ({"BUG": "apache/airflow#35678", "ID": "AF-MET-001"}, "ID does not go with BUG"),
+        ({"BUG": "apache/airflow#35678", "CHART": "1.11.0"}, "error: CHART does not go with BUG"),
+        (
+            {"BUG": "apache/airflow#35678", "PROVIDER": "existing", "CONTEXT": "staging"},
+            "PROVIDER does not go with BUG",
+        ),
+        ({"BUG": "apache/airflow#35678", "EXECUTOR": "celery"}, "EXECUTOR does not go with BUG"),
+        ({"BUG": "apache/airflow#35678", "VALUES": "pyproject.toml"}, "VALUES does not go with BUG"),
+        ({"BUG": "apache/airflow#35678", "REFERENCE": "0"}, "REFERENCE does not go with BUG"),
+        ({"BUG": "apache/airflow#35678", "AUDIT": "1"}, "AUDIT does not go with BUG"),
+        ({"BUG": "apache/airflow#35678", "DISRUPTIVE": "1"}, "DISRUPTIVE does not go with BUG"),
+        ({"BUG": "apache/airflow#35678", "PUSH_URL": "s3://bucket/"}, "PUSH_URL does not go with BUG"),
         ({"BUG": "x", "MENDED": "perhaps"}, "MENDED=perhaps"),
         ({"ID": "AF-POD-002", "EXECUTOR": "local"}, "EXECUTOR=local"),
         ({"ID": "AF-POD-002", "DAG": "no.py"}, "there is no no.py"),
@@ -113,6 +151,14 @@ def test_bad_options_are_refused(
     environ |= given
     assert reproduce.run() == 2
     assert told in capsys.readouterr().err
+
+
+def test_options_about_the_machine_go_with_a_bug(environ: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+    known = {"KEEP": "0", "MENDED": "0", "IMAGES": "build", "CHARTS_DIR": ".", "NAMESPACE": "a", "BUDGET_SCALE": "2"}
+    environ |= {"BUG": "?", "RELEASE": "flow", **known}
+    assert reproduce.run() == 0
+    assert "apache/airflow#35678" in capsys.readouterr().out
+    assert {"BUG", "RESULTS", "RELEASE", *known} == set(reproduce.WITH_BUG)
 
 
 def test_every_option_is_described() -> None:

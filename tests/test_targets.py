@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from fixtures import settings, targets
 from fixtures.errors import UsageError
+from fixtures.paths import ROOT
 
 TWO = """
 options: {BUDGET_SCALE: 2, DISRUPTIVE: true}
 targets:
-  - {name: eu, context: prod-eu, namespace: data, executor: celery}
+  - {name: eu, context: staging-eu, namespace: data, executor: celery}
   - name: us
-    context: prod-us
+    context: staging-us
     options: {BUDGET_SCALE: 1.5, ADMIN_SECRET: login/password}
 """
 
@@ -29,7 +31,7 @@ def test_each_target_has_options_of_its_own(tmp_path: Path) -> None:
     listed = targets.load(put(tmp_path, TWO), {})
     eu, us = (settings.load(target.environment(listed.options)) for target in listed.targets)
     assert (eu.PROVIDER, eu.CONTEXT, eu.NAMESPACE, eu.RELEASE, eu.EXECUTOR) == (
-        "existing", "prod-eu", "data", "airflow", ("celery",),
+        "existing", "staging-eu", "data", "airflow", ("celery",),
     )  # fmt: skip
     assert (eu.BUDGET_SCALE, eu.DISRUPTIVE, eu.target) == (2, True, "eu")
     assert (us.BUDGET_SCALE, us.ADMIN_SECRET, us.EXECUTOR) == (1.5, "login/password", ())
@@ -53,6 +55,8 @@ def test_a_kubeconfig_lies_beside_the_list(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
+        ("targets: &a [*a]", r"targets\.yaml:1:10: what an alias stands for holds the alias"),
+        ("options: {BUDGET_SCALE: 0x_}\ntargets: []", r"targets\.yaml:1:25: `0x_` is no int"),
         ("targets: []", r"targets\.yaml:1: targets: Tuple should have at least 1 item"),
         ("", "targets: Field required"),
         ("targets:\n- {name: a}", r"targets\.yaml:2: targets\.0\.context: Field required"),
@@ -70,12 +74,20 @@ def test_a_kubeconfig_lies_beside_the_list(tmp_path: Path) -> None:
         ("targets:\n- {name: a, context: c, options: {AIRFLOW_PASSWORD: x}}", "a password does not belong"),
         ("targets:\n- {name: a, context: c, options: {BUDGET_SCALE: 0}}", r":2: targets\.0: BUDGET_SCALE=0"),
         ("targets:\n- {name: a, context: c, options: {SCENARIO: upgrade}}", "SCENARIO goes with PROVIDER=kind"),
+        ("targets:\n- {name: a, context: prod-eu}", r":2: targets\.0: 'prod-eu' looks like production; if it is meant"),
+        ("targets:\n- {name: a, context: c, namespace: live}", r"targets\.0: 'live' looks like production"),
         ("options: {METRICS_FILE: /a.prom}\ntargets:\n- {name: a, context: c}", "one file for each target"),
     ],
 )  # fmt: skip
 def test_every_mistake_is_told_with_its_line(tmp_path: Path, text: str, told: str) -> None:
     with pytest.raises(UsageError, match=told):
         targets.load(put(tmp_path, text), {})
+
+
+def test_the_example_of_the_guide_is_a_list(tmp_path: Path) -> None:
+    (tmp_path / "us.kubeconfig").touch()
+    [example] = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "ci.md").read_text(), re.DOTALL)
+    assert [target.name for target in targets.load(put(tmp_path, example), {}).targets] == ["eu", "us", "live"]
 
 
 def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
@@ -95,3 +107,40 @@ def test_two_targets_do_not_write_one_file(tmp_path: Path) -> None:
 def test_a_list_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"TARGETS: there is no .*/targets\.yaml"):
         targets.load(tmp_path / "targets.yaml", {})
+
+
+KUBECONFIG = """
+contexts:
+- {name: admin, context: {cluster: one, user: admin}}
+- {name: reader, context: {cluster: one, user: reader}}
+- {name: broken}
+clusters:
+- {name: one, cluster: {server: "https://one.example:6443"}}
+"""
+
+
+def test_targets_of_one_namespace_are_judged_in_turn(tmp_path: Path) -> None:
+    usual, other = tmp_path / "config", tmp_path / "other"
+    usual.write_text(KUBECONFIG)
+    other.write_text(KUBECONFIG.replace("https://one", "https://two"))
+    text = f"""
+targets:
+- {{name: a, context: admin}}
+- {{name: other-namespace, context: admin, namespace: data}}
+- {{name: b, context: admin, release: second}}
+- {{name: other-context, context: reader, release: third}}
+- {{name: other-file, context: admin, kubeconfig: {usual}, release: fourth}}
+- {{name: other-cluster, context: admin, kubeconfig: {other}}}
+- {{name: unknown, context: unknown}}
+- {{name: broken, context: broken}}
+- {{name: unknown-again, context: unknown, release: second}}
+"""
+    listed = targets.load(put(tmp_path, text), {})
+    groups = targets.in_turn(listed.targets, {"KUBECONFIG": f"{tmp_path}/none:{usual}"})
+    assert [[target.name for target in group] for group in groups] == [
+        ["a", "b", "other-context", "other-file"],
+        ["other-namespace"],
+        ["other-cluster"],
+        ["unknown", "unknown-again"],
+        ["broken"],
+    ]
