@@ -287,6 +287,15 @@ def packed(path: Path, files: Mapping[str, bytes | str]) -> Path:
     return path
 
 
+def with_header(path: Path, content: bytes, header: dict[str, str]) -> Path:
+    """An archive of one file whose header says more than `packed` would."""
+    with tarfile.open(path, "w:gz", format=tarfile.PAX_FORMAT) as archive:
+        entry = tarfile.TarInfo("b/bundle.yaml")
+        entry.size, entry.pax_headers = len(content), header
+        archive.addfile(entry, io.BytesIO(content))
+    return path
+
+
 def with_index(path: Path, **changes: Any) -> Path:
     return packed(path, {"b/bundle.yaml": json.dumps({**INDEX, **changes})})
 
@@ -300,7 +309,12 @@ def with_index(path: Path, **changes: Any) -> Path:
         (lambda path: packed(path, {"b/report.json": "{}"}), "holds no bundle.yaml"),
         (lambda path: packed(path, {"b/bundle.yaml": "a: ["}), "bundle.yaml is damaged"),
         (lambda path: packed(path, {"b/bundle.yaml": b"a: \xff\xff"}), "bundle.yaml is damaged"),
-        (lambda path: packed(path, {"b/bundle.yaml": "- 1"}), "is of schema None"),
+        (lambda path: packed(path, {"b/bundle.yaml": "- 1"}), "the top level is a list"),
+        (lambda path: packed(path, {"b/bundle.yaml": "{}"}), "is of schema None"),
+        (lambda path: packed(path, {"b/bundle.yaml": "run: !!timestamp 2026-13-45"}), "bundle.yaml is damaged"),
+        (lambda path: with_index(path, run="2026-13-45"), "bundle.yaml: run: String should match"),
+        (lambda path: packed(path, {"b/bundle.yaml": "a: &a [*a]"}), "bundle.yaml is damaged"),
+        (lambda path: packed(path, {"b/bundle.yaml": "[" * 5000}), "bundle.yaml is damaged"),
         (lambda path: with_index(path, schema="airflow-conformance-bundle/2"), "is of schema airflow-conformance-b"),
         (lambda path: with_index(path, provider="minikube"), "bundle.yaml: provider"),
         (lambda path: with_index(path, extra=1), "bundle.yaml: extra"),
@@ -309,6 +323,10 @@ def with_index(path: Path, **changes: Any) -> Path:
         (lambda path: with_index(path, run="/tmp/evil"), "bundle.yaml: run: String should match"),
         (lambda path: with_index(path, run="../../evil"), "bundle.yaml: run: String should match"),
         (lambda path: with_index(path, run="20261125-000000-abcd\n"), "bundle.yaml: run: String should match"),
+        (lambda path: with_header(path, b"", {"GNU.sparse.map": "0,1", "GNU.sparse.size": str(10**12)}), "unpacks to"),
+        (lambda path: with_header(path, b"", {"GNU.sparse.map": "zero"}), "is not a whole bundle"),
+        (lambda path: with_header(path, b"x", {"size": "-512"}), "unpacks to more than"),
+        (lambda path: with_header(path, b"x", {"size": str(10**30)}), "unpacks to more than"),
         (lambda path: path.write_bytes(gzip.compress(b"\0" * 1000)[:-9]), "is not a whole bundle"),
     ],
 )

@@ -258,7 +258,10 @@ def test_what_failed_is_judged_or_else_what_was_asked_for() -> None:
         replay.ids_of(opened({}), release(failed=()))
 
 
-@pytest.mark.parametrize(("text", "told"), [("a: [", "is damaged"), ("- 1", "is no map")])
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [("a: [", "is damaged"), ("- 1", "the top level is a list"), ("a: &a {b: *a}", "holds the alias")],
+)
 def test_values_that_are_none_are_refused(text: str, told: str, small_chart: Chart) -> None:
     it = opened(text)
     with pytest.raises(UsageError, match=told):

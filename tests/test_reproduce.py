@@ -93,7 +93,10 @@ def test_a_run_that_leaves_nothing_is_not_packed(
     ("given", "told"),
     [
         ({}, "nothing says what to reproduce"),
-        ({"BUNDLE": "no/such.tar.gz"}, "BUNDLE=no/such.tar.gz: there is no file"),
+        ({"BUNDLE": "no/such.tar.gz"}, "BUNDLE=no/such.tar.gz: there is no no/such.tar.gz"),
+        ({"BUNDLE": "x" * 5000}, "it cannot be looked at: File name too long"),
+        ({"BUNDLE": "~nobody-is-called-so/x"}, "it cannot be looked at: Could not determine home"),
+        ({"BUNDLE": "docs"}, "BUNDLE=docs: it is no file"),
         ({"BUNDLE": "README.md"}, "is not a whole bundle"),
         ({"BUNDLE": "README.md", "BUG": "acme/flow#1"}, "BUG and BUNDLE both say"),
         ({"BUNDLE": "README.md", "CHART": "1.11.0"}, "CHART_VERSION is decided by the bundle"),

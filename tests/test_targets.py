@@ -53,6 +53,8 @@ def test_a_kubeconfig_lies_beside_the_list(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
+        ("targets: &a [*a]", r"targets\.yaml:1:10: what an alias stands for holds the alias"),
+        ("options: {BUDGET_SCALE: 0x_}\ntargets: []", r"targets\.yaml:1:25: `0x_` is no int"),
         ("targets: []", r"targets\.yaml:1: targets: Tuple should have at least 1 item"),
         ("", "targets: Field required"),
         ("targets:\n- {name: a}", r"targets\.yaml:2: targets\.0\.context: Field required"),
