@@ -6,6 +6,7 @@ import base64
 import gzip
 import io
 import json
+import shlex
 import tarfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,7 +16,8 @@ from typing import Any
 import pytest
 import yaml
 
-from fixtures import archives, bundle, report
+from fixtures import archives, bundle, replay, report
+from fixtures.bundle import Bundle
 from fixtures.errors import UsageError
 from fixtures.helm import NoRelease
 from fixtures.outcome import Outcome, Verdict
@@ -226,6 +228,84 @@ def test_the_index_tells_programs_what_it_is(tmp_path: Path) -> None:
     assert opened.index.redacted_dags == ("their_dag.py",)
 
 
+INDEX = {
+    "schema": bundle.SCHEMA,
+    "run": "20261125-000000-abcd",
+    "verdict": "partial",
+    "provider": "kind",
+    "releases": [],
+}
+
+
+def of_run(**changes: Any) -> Bundle:
+    """What bundle.yaml says of a run of both executors."""
+    both = [
+        {
+            "executor": executor,
+            "namespace": "n",
+            "release": "r",
+            "chart": "1.15.0",
+            "airflow": "2.9.0",
+            "kubernetes": "v1.32.5",
+            "by_helm": True,
+            "failed": failed,
+        }
+        for executor, failed in (("kubernetes", ()), ("celery", ("AF-MET-001",)))
+    ]
+    return Bundle.model_validate({**INDEX, "releases": both, **changes})
+
+
+def changed(index: Bundle, **changes: Any) -> Bundle:
+    releases = [release.model_copy(update=changes) for release in index.releases]
+    return index.model_copy(update={"releases": tuple(releases)})
+
+
+REPLAYS = {
+    "one failed": of_run(),
+    "both failed": changed(of_run(), failed=("AF-MET-001",)),
+    "nothing failed": changed(of_run(), failed=()),
+    "nothing failed of what was asked for": changed(of_run(ids=("AF-LOG-*",)), failed=()),
+    "one release": of_run().model_copy(update={"releases": of_run().releases[1:]}),
+}
+
+
+@pytest.mark.parametrize(
+    ("run", "commands"),
+    [
+        ("one failed", [" EXECUTOR=celery"]),
+        ("both failed", [" EXECUTOR=kubernetes", " EXECUTOR=celery"]),
+        ("nothing failed", [" EXECUTOR=kubernetes ID='*'", " EXECUTOR=celery ID='*'"]),
+        ("nothing failed of what was asked for", [" EXECUTOR=kubernetes", " EXECUTOR=celery"]),
+        ("one release", [""]),
+    ],
+)
+def test_the_page_says_a_command_that_works(run: str, commands: list[str]) -> None:
+    index, told = REPLAYS[run], []
+    for line in bundle.repeat(index).splitlines():
+        if line.startswith("$ make reproduce BUNDLE=bundle.tar.gz"):
+            told.append(line.removeprefix("$ make reproduce BUNDLE=bundle.tar.gz"))
+            given = dict(word.split("=", 1) for word in shlex.split(told[-1]))
+            executors = [Executor(given["EXECUTOR"])] if "EXECUTOR" in given else []
+            opened = bundle.Opened(Path("bundle.tar.gz"), index, {})
+            release = replay.release_of(opened, executors)
+            assert given.get("ID") or replay.ids_of(opened, release)
+    assert told == commands
+
+
+@pytest.mark.parametrize(
+    "index",
+    [
+        of_run(options={"SCENARIO": "upgrade", "TO": "1.18.0/2.9.0", "AIRFLOW_PASSWORD": MARK, "RESULTS": "/r"}),
+        changed(of_run(options={"SCENARIO": "upgrade", "TO": "1.18.0/2.9.0"}), by_helm=False),
+        changed(of_run(options={"SCENARIO": "upgrade", "TO": "1.18.0/2.9.0"}), airflow="unknown"),
+    ],
+)
+def test_the_page_says_the_options_where_a_replay_is_refused(index: Bundle) -> None:
+    page = bundle.repeat(index)
+    assert "make reproduce" not in page
+    assert "\n$ make conformance SCENARIO=upgrade TO=1.18.0/2.9.0\n" in page
+
+
 def test_the_same_run_gives_the_same_file(tmp_path: Path) -> None:
     run = finished(tmp_path)
     first = bundle.pack(run).read_bytes()
@@ -266,14 +346,6 @@ def test_make_bundle_of_a_run_that_is_not_there_is_refused(
 
 
 # Reading what somebody else made
-
-INDEX = {
-    "schema": bundle.SCHEMA,
-    "run": "20261125-000000-abcd",
-    "verdict": "partial",
-    "provider": "kind",
-    "releases": [],
-}
 
 
 def packed(path: Path, files: Mapping[str, bytes | str]) -> Path:
