@@ -99,11 +99,22 @@ def test_a_run_that_leaves_nothing_is_not_packed(
         ({"BUNDLE": "docs"}, "BUNDLE=docs: it is no file"),
         ({"BUNDLE": "README.md"}, "is not a whole bundle"),
         ({"BUNDLE": "README.md", "BUG": "acme/flow#1"}, "BUG and BUNDLE both say"),
-        ({"BUNDLE": "README.md", "CHART": "1.11.0"}, "CHART_VERSION is decided by the bundle"),
+        ({"BUNDLE": "README.md", "CHART": "1.11.0"}, "error: CHART is decided by the bundle"),
+        ({"BUNDLE": "README.md", "CHART_VERSION": "1.11.0"}, "error: CHART_VERSION is decided by the bundle"),
         ({"BUNDLE": "README.md", "AIRFLOW": "2.7.1"}, "AIRFLOW is decided by the bundle"),
         ({"BUG": "acme/flow#1"}, "no file is about that thread"),
-        ({"BUG": "apache/airflow#35678", "ID": "AF-MET-001"}, "ID is decided by the bug's file"),
-        ({"BUG": "apache/airflow#35678", "CHART": "1.11.0"}, "CHART_VERSION is decided by the bug's file"),
+        ({"BUG": "apache/airflow#35678", "ID": "AF-MET-001"}, "ID does not go with BUG"),
+        ({"BUG": "apache/airflow#35678", "CHART": "1.11.0"}, "error: CHART does not go with BUG"),
+        (
+            {"BUG": "apache/airflow#35678", "PROVIDER": "existing", "CONTEXT": "staging"},
+            "PROVIDER does not go with BUG",
+        ),
+        ({"BUG": "apache/airflow#35678", "EXECUTOR": "celery"}, "EXECUTOR does not go with BUG"),
+        ({"BUG": "apache/airflow#35678", "VALUES": "pyproject.toml"}, "VALUES does not go with BUG"),
+        ({"BUG": "apache/airflow#35678", "REFERENCE": "0"}, "REFERENCE does not go with BUG"),
+        ({"BUG": "apache/airflow#35678", "AUDIT": "1"}, "AUDIT does not go with BUG"),
+        ({"BUG": "apache/airflow#35678", "DISRUPTIVE": "1"}, "DISRUPTIVE does not go with BUG"),
+        ({"BUG": "apache/airflow#35678", "PUSH_URL": "s3://bucket/"}, "PUSH_URL does not go with BUG"),
         ({"BUG": "x", "MENDED": "perhaps"}, "MENDED=perhaps"),
         ({"ID": "AF-POD-002", "EXECUTOR": "local"}, "EXECUTOR=local"),
         ({"ID": "AF-POD-002", "DAG": "no.py"}, "there is no no.py"),
@@ -116,6 +127,14 @@ def test_bad_options_are_refused(
     environ |= given
     assert reproduce.run() == 2
     assert told in capsys.readouterr().err
+
+
+def test_options_about_the_machine_go_with_a_bug(environ: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+    known = {"KEEP": "0", "MENDED": "0", "IMAGES": "build", "CHARTS_DIR": ".", "NAMESPACE": "a", "BUDGET_SCALE": "2"}
+    environ |= {"BUG": "?", "RELEASE": "flow", **known}
+    assert reproduce.run() == 0
+    assert "apache/airflow#35678" in capsys.readouterr().out
+    assert {"BUG", "RESULTS", "RELEASE", *known} == set(reproduce.WITH_BUG)
 
 
 def test_every_option_is_described() -> None:
