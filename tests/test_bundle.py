@@ -123,9 +123,11 @@ def subject(redactor: Redactor, helm: StubHelm | None = None) -> Any:
     )
 
 
-def finished(directory: Path, helm: StubHelm | None = None, **options: str) -> Path:
+def finished(
+    directory: Path, helm: StubHelm | None = None, *, name: str = "20261125-000000-abcd", **options: str
+) -> Path:
     """A run's directory as a run leaves it."""
-    run = directory / "20261125-000000-abcd"
+    run = directory / name
     (run / "evidence").mkdir(parents=True)
     redactor = Redactor()
     early = ("data of a Secret of the chart", "Secret beside the release", "line of a Secret beside the release")
@@ -142,7 +144,7 @@ def finished(directory: Path, helm: StubHelm | None = None, **options: str) -> P
         id="AF-MET-001", requirement="r", level="MUST", executor="celery", outcome=Outcome.FAIL, seconds=1
     )
     document = report.Report(
-        run="20261125-000000-abcd",
+        run=name,
         verdict=Verdict.NON_CONFORMANT,
         exit_code=1,
         reason="of 1",

@@ -15,6 +15,7 @@ from fixtures.errors import UsageError
 from fixtures.plugin import preface_of
 from fixtures.preface import Preface
 from fixtures.reproduce import Options
+from fixtures.run import Run
 from fixtures.settings import Executor, Settings
 from tests.charting import published
 from tests.test_bundle import CANARIES, finished
@@ -36,15 +37,16 @@ class Suite:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, results: Path, *, leaves: bool = True) -> None:
         self.options = Settings()
         self.notes: Sequence[str] = ()
+        self.left: list[Path] = []
         self._results = results
         self._leaves = leaves
         monkeypatch.setattr(reproduce.main, "main", self.run)
 
-    def run(self, arguments: list[str], notes: Sequence[str] = ()) -> int:
-        self.options, self.notes = settings.load(os.environ), notes
+    def run(self, arguments: list[str], preface: Preface) -> int:
+        self.options, self.notes = settings.load(os.environ), preface.notes
         if self._leaves:
             self._results.mkdir(exist_ok=True)
-            finished(self._results)
+            self.left.append(finished(self._results, name=preface.run))
         return 10
 
 
@@ -87,6 +89,28 @@ def test_a_run_that_leaves_nothing_is_not_packed(
     environ["ID"] = "AF-POD-002"
     assert reproduce.run() == 10
     assert "bundle" not in capsys.readouterr().out
+
+
+def test_a_run_has_the_id_that_it_was_given(tmp_path: Path) -> None:
+    run = Run.prepare(settings.load({"RESULTS": str(tmp_path)}), "20261125-000000-abcd")
+    run.progress.close()
+    assert run.context.directory == tmp_path / "20261125-000000-abcd"
+
+
+def test_the_run_of_somebody_else_is_not_packed(
+    environ: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    suite = Suite(monkeypatch, tmp_path / "results")
+
+    def run(arguments: list[str], preface: Preface) -> int:
+        suite.run(arguments, preface)
+        finished(tmp_path / "results")  # is the latest now
+        return 10
+
+    monkeypatch.setattr(reproduce.main, "main", run)
+    environ["ID"] = "AF-POD-002"
+    assert reproduce.run() == 10
+    assert [path.parent for path in (tmp_path / "results").glob("2*/bundle.tar.gz")] == suite.left
 
 
 @pytest.mark.parametrize(
