@@ -126,6 +126,23 @@ def test_lines_are_told_with_the_name_of_their_target(tmp_path: Path) -> None:
     ]
 
 
+def test_releases_of_one_namespace_do_not_keep_each_other_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    alone = threading.Lock()
+
+    def judge_alone(target: targets.Target, *_: object) -> Judged:
+        assert alone.acquire(blocking=False), "another one is under way"
+        time.sleep(0.05)
+        alone.release()
+        return judged(target.name, Verdict.CONFORMANT)
+
+    monkeypatch.setattr(fleet, "judge", judge_alone)
+    found = tuple(targets.Target(name=name, context="c", release=name) for name in ("one", "two", "three"))
+    told = fleet.judge_all(
+        targets.Targets(found, {}), Options(RESULTS=tmp_path), threading.Event(), Progress(io.StringIO())
+    )
+    assert [one.name for one in told.targets] == ["one", "two", "three"]
+
+
 @pytest.mark.usefixtures("stand_in")
 def test_results_may_be_behind_a_link(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()

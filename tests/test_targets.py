@@ -97,3 +97,40 @@ def test_two_targets_do_not_write_one_file(tmp_path: Path) -> None:
 def test_a_list_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"TARGETS: there is no .*/targets\.yaml"):
         targets.load(tmp_path / "targets.yaml", {})
+
+
+KUBECONFIG = """
+contexts:
+- {name: admin, context: {cluster: one, user: admin}}
+- {name: reader, context: {cluster: one, user: reader}}
+- {name: broken}
+clusters:
+- {name: one, cluster: {server: "https://one.example:6443"}}
+"""
+
+
+def test_targets_of_one_namespace_are_judged_in_turn(tmp_path: Path) -> None:
+    usual, other = tmp_path / "config", tmp_path / "other"
+    usual.write_text(KUBECONFIG)
+    other.write_text(KUBECONFIG.replace("https://one", "https://two"))
+    text = f"""
+targets:
+- {{name: a, context: admin}}
+- {{name: other-namespace, context: admin, namespace: data}}
+- {{name: b, context: admin, release: second}}
+- {{name: other-context, context: reader, release: third}}
+- {{name: other-file, context: admin, kubeconfig: {usual}, release: fourth}}
+- {{name: other-cluster, context: admin, kubeconfig: {other}}}
+- {{name: unknown, context: unknown}}
+- {{name: broken, context: broken}}
+- {{name: unknown-again, context: unknown, release: second}}
+"""
+    listed = targets.load(put(tmp_path, text), {})
+    groups = targets.in_turn(listed.targets, {"KUBECONFIG": f"{tmp_path}/none:{usual}"})
+    assert [[target.name for target in group] for group in groups] == [
+        ["a", "b", "other-context", "other-file"],
+        ["other-namespace"],
+        ["other-cluster"],
+        ["unknown", "unknown-again"],
+        ["broken"],
+    ]
