@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from fixtures import settings, targets
 from fixtures.errors import UsageError
+from fixtures.paths import ROOT
 
 TWO = """
 options: {BUDGET_SCALE: 2, DISRUPTIVE: true}
 targets:
-  - {name: eu, context: prod-eu, namespace: data, executor: celery}
+  - {name: eu, context: staging-eu, namespace: data, executor: celery}
   - name: us
-    context: prod-us
+    context: staging-us
     options: {BUDGET_SCALE: 1.5, ADMIN_SECRET: login/password}
 """
 
@@ -29,7 +31,7 @@ def test_each_target_has_options_of_its_own(tmp_path: Path) -> None:
     listed = targets.load(put(tmp_path, TWO), {})
     eu, us = (settings.load(target.environment(listed.options)) for target in listed.targets)
     assert (eu.PROVIDER, eu.CONTEXT, eu.NAMESPACE, eu.RELEASE, eu.EXECUTOR) == (
-        "existing", "prod-eu", "data", "airflow", ("celery",),
+        "existing", "staging-eu", "data", "airflow", ("celery",),
     )  # fmt: skip
     assert (eu.BUDGET_SCALE, eu.DISRUPTIVE, eu.target) == (2, True, "eu")
     assert (us.BUDGET_SCALE, us.ADMIN_SECRET, us.EXECUTOR) == (1.5, "login/password", ())
@@ -72,12 +74,20 @@ def test_a_kubeconfig_lies_beside_the_list(tmp_path: Path) -> None:
         ("targets:\n- {name: a, context: c, options: {AIRFLOW_PASSWORD: x}}", "a password does not belong"),
         ("targets:\n- {name: a, context: c, options: {BUDGET_SCALE: 0}}", r":2: targets\.0: BUDGET_SCALE=0"),
         ("targets:\n- {name: a, context: c, options: {SCENARIO: upgrade}}", "SCENARIO goes with PROVIDER=kind"),
+        ("targets:\n- {name: a, context: prod-eu}", r":2: targets\.0: 'prod-eu' looks like production; if it is meant"),
+        ("targets:\n- {name: a, context: c, namespace: live}", r"targets\.0: 'live' looks like production"),
         ("options: {METRICS_FILE: /a.prom}\ntargets:\n- {name: a, context: c}", "one file for each target"),
     ],
 )  # fmt: skip
 def test_every_mistake_is_told_with_its_line(tmp_path: Path, text: str, told: str) -> None:
     with pytest.raises(UsageError, match=told):
         targets.load(put(tmp_path, text), {})
+
+
+def test_the_example_of_the_guide_is_a_list(tmp_path: Path) -> None:
+    (tmp_path / "us.kubeconfig").touch()
+    [example] = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "ci.md").read_text(), re.DOTALL)
+    assert [target.name for target in targets.load(put(tmp_path, example), {}).targets] == ["eu", "us", "live"]
 
 
 def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
