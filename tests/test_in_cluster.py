@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from fixtures import docs, kustomize, prometheus, settings
+from fixtures import docs, kustomize, prometheus, rbac, settings
 from fixtures.paths import ROOT, cache_dir
 from images import suite, toolchain
 from images.cache import Cache
@@ -134,6 +134,27 @@ def test_the_run_has_the_rights_that_make_rbac_prints(kubectl: Path, tmp_path: P
     assert binding["subjects"] == [{"kind": "ServiceAccount", **account["metadata"]}]
     assert pod_of(only(objects, "Job"))["serviceAccountName"] == account["metadata"]["name"]
     assert binding["metadata"]["namespace"] == options_of(objects)["NAMESPACE"]
+
+
+def test_the_recipe_of_the_guide_fits_another_namespace(kubectl: Path, tmp_path: Path) -> None:
+    """A copy beside the others, with the rights as the guide's command prints them."""
+    guide = (ROOT / "docs" / "in-cluster.md").read_text()
+    [(copied, copy)] = re.findall(
+        r"^\$ cp -r manifests/in-cluster/(\w+) manifests/in-cluster/(\w+)$", guide, re.MULTILINE
+    )
+    [(given, role)] = re.findall(r"^\$ make -s rbac (.*) > manifests/in-cluster/(\S+)$", guide, re.MULTILINE)
+    assert f"\n$ kubectl apply -k manifests/in-cluster/{copy}\n" in guide
+    shutil.copytree(MANIFESTS, tmp_path, dirs_exist_ok=True)
+    shutil.copytree(MANIFESTS / copied, tmp_path / copy)
+    file = tmp_path / copy / "kustomization.yaml"
+    file.write_text(file.read_text().replace("NAMESPACE=airflow", "NAMESPACE=data"))
+    (tmp_path / role).write_text(rbac.render(rbac.Options.model_validate(dict(re.findall(r"(\w+)=(\S+)", given)))))
+    objects = kustomize.build(kubectl, tmp_path / copy)
+    [binding, granted] = (only(objects, kind)["metadata"]["namespace"] for kind in ("RoleBinding", "Role"))
+    assert binding == granted == options_of(objects)["NAMESPACE"] == "data"
+    assert only(objects, "RoleBinding")["subjects"] == [
+        {"kind": "ServiceAccount", **only(objects, "ServiceAccount")["metadata"]}
+    ]
 
 
 def test_alerts_name_metrics_and_labels_that_exist() -> None:
