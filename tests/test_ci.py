@@ -66,5 +66,13 @@ def test_actions_are_pinned_to_a_major_version() -> None:
     assert all(re.fullmatch(r"actions/[a-z/-]+@v\d+", action) for action in used)
 
 
+def test_the_login_of_staging_reaches_no_other_job(text: str) -> None:
+    """GitLab gives every job all variables of the project, under the names that they have there."""
+    told = re.sub(r"^ *#.*", "", text, flags=re.MULTILINE)
+    for name in ("USERNAME", "PASSWORD"):
+        assert len(re.findall(rf"AIRFLOW_{name}\b", told)) == 1
+        assert re.search(rf"AIRFLOW_{name}\W.*\bSTAGING_{name}\b", told)
+
+
 def test_every_job_ends_by_itself() -> None:
     assert all(job["timeout-minutes"] <= 120 for job in github()["jobs"].values())
