@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from fixtures import bootstrap, settings
+from fixtures import bootstrap, child, clean, settings
 from fixtures.chart import newest_until
 from fixtures.paths import ROOT
 from images.versions import load
@@ -27,14 +27,15 @@ def github() -> dict[Any, Any]:
 
 def test_every_command_exists(text: str) -> None:
     called = set(re.findall(r"sh fixtures/run ([a-z-]+)", text))
-    assert called == {"conformance", "history"}
+    assert called == {"clean", "conformance", "history"}
     assert called <= bootstrap.commands().keys()
 
 
 def test_every_option_is_one(text: str) -> None:
     assigned = set(re.findall(r"\b([A-Z_]+)[=:]", re.sub(r"#.*", "", text)))
     own = {name for name in assigned if name.startswith(("STAGING_", "KUBECONFIG_", "XDG_"))}
-    assert assigned - own <= settings.Settings.model_fields.keys()
+    assert assigned - own <= settings.Settings.model_fields.keys() | {"EXPIRED"}
+    assert "EXPIRED" in clean.Options.model_fields
 
 
 def test_every_chart_is_known(text: str) -> None:
@@ -76,3 +77,23 @@ def test_the_login_of_staging_reaches_no_other_job(text: str) -> None:
 
 def test_every_job_ends_by_itself() -> None:
     assert all(job["timeout-minutes"] <= 120 for job in github()["jobs"].values())
+
+
+def test_a_run_against_staging_cleans_up_before_its_job_is_killed(text: str) -> None:
+    [(kill_after, minutes)] = re.findall(
+        r"timeout --preserve-status --signal=TERM --kill-after=(\d+) (\d+)m sh fixtures/run conformance", text
+    )
+    [limit] = re.findall(r"(?:timeout-minutes: |timeout: )(75)m?\b", text)
+    assert int(kill_after) >= child.GRACE
+    assert int(minutes) + int(kill_after) / 60 <= int(limit) - 10, "the rest of the job needs some time too"
+    assert text.index("EXPIRED=1 sh fixtures/run clean") < text.index("timeout --preserve-status")
+
+
+def test_what_a_run_against_staging_left_is_kept_whatever_became_of_it() -> None:
+    after = False
+    for step in github()["jobs"]["staging"]["steps"]:
+        if after:
+            assert "always()" in step["if"]
+        after = after or step.get("name") == "Judge staging"
+    gitlab = yaml.safe_load((CI / "gitlab.yaml").read_text())
+    assert gitlab[".run"]["artifacts"]["when"] == "always"

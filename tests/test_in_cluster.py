@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from fixtures import docs, kustomize, prometheus, rbac, settings
+from fixtures import clean, docs, kustomize, process, prometheus, rbac, settings
 from fixtures.paths import ROOT, cache_dir
 from images import suite, toolchain
 from images.cache import Cache
@@ -68,11 +68,11 @@ def test_both_run_the_same_pod(kubectl: Path, tmp_path: Path) -> None:
 def test_the_pod_obeys_the_restricted_profile(kubectl: Path, tmp_path: Path, kind: str) -> None:
     """Kubernetes, Pod Security Standards, Restricted."""
     pod = pod_of(only(built(kubectl, tmp_path), kind))
-    [container] = pod["containers"]
     assert pod["securityContext"]["runAsNonRoot"] is True
     assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
-    assert container["securityContext"]["allowPrivilegeEscalation"] is False
-    assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+    for container in [*pod["initContainers"], *pod["containers"]]:
+        assert container["securityContext"]["allowPrivilegeEscalation"] is False
+        assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
     assert {next(key for key in volume if key != "name") for volume in pod["volumes"]} <= {
         "configMap", "emptyDir", "persistentVolumeClaim", "projected", "secret",
     }  # fmt: skip
@@ -94,6 +94,29 @@ def test_the_pod_fits_the_image(kubectl: Path, tmp_path: Path) -> None:
     plugin = yaml.safe_load((ROOT / "manifests" / "sonobuoy" / "plugin.yaml").read_text())["spec"]
     assert plugin["image"] == Options().TAG
     assert f"{plugin['securityContext']['runAsUser']}:{plugin['securityContext']['runAsGroup']}" == user
+
+
+def test_what_a_killed_run_left_goes_before_the_next_one(kubectl: Path, tmp_path: Path) -> None:
+    pod = pod_of(only(built(kubectl, tmp_path), "Job"))
+    [first], [container] = pod["initContainers"], pod["containers"]
+    for same in ("image", "envFrom", "securityContext", "resources"):
+        assert first[same] == container[same]
+    assert first["env"] == [{"name": "EXPIRED", "value": "1"}]
+    assert first["volumeMounts"] == [mount for mount in container["volumeMounts"] if mount["mountPath"] == "/tmp"]
+    given = {**options_of(built(kubectl, tmp_path)), **{entry["name"]: entry["value"] for entry in first["env"]}}
+    assert settings.read(clean.Options, given).EXPIRED
+    [shell, option, script] = first["command"]
+    assert (shell, option) == ("sh", "-c")
+    assert script.startswith("python -m fixtures.clean || echo ")
+
+
+def test_cleaning_that_fails_keeps_no_run_from_beginning(kubectl: Path, tmp_path: Path) -> None:
+    [first] = pod_of(only(built(kubectl, tmp_path / "copy"), "Job"))["initContainers"]
+    broken = tmp_path / "python"
+    broken.write_text("#!/bin/sh\nexit 11\n")
+    broken.chmod(0o755)
+    ended = process.run(first["command"], deadline=10, env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, check=False)
+    assert (ended.code, ended.stdout) == (0, "what an earlier run left is still there\n")
 
 
 def test_every_option_is_one(kubectl: Path, tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ class Refuse:
         if name.partition(".")[0] in missing:
             raise ImportError(f"{name} is not in the image")
 sys.meta_path.insert(0, Refuse())
-import fixtures.sonobuoy, fixtures.fleet, pytest
+import fixtures.sonobuoy, fixtures.fleet, fixtures.clean, pytest
 sys.exit(pytest.main(["conformance", "--collect-only", "-q", "-p", "no:hypothesispytest"]))
 """
 
