@@ -107,6 +107,28 @@ def test_the_report_of_an_earlier_run_is_not_taken_for_the_new_one(tmp_path: Pat
 
 
 @pytest.mark.usefixtures("stand_in")
+def test_a_run_that_takes_too_long_has_the_time_to_write_its_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = child.process.run
+
+    def until_begun(*arguments: object, cancelled: threading.Event, deadline: float, **more: object) -> object:
+        """Ends like `process.run` at its deadline, which is when the run has begun."""
+        assert deadline == child.LONGEST_RUN
+        begun = threading.Event()
+        thread = threading.Thread(target=lambda: (eventually((tmp_path / "begun").exists), begun.set()))
+        thread.start()
+        result = run(*arguments, cancelled=begun, deadline=60, **more)  # type: ignore[arg-type]
+        thread.join()
+        raise child.process.CommandTimedOut("it was still running", "", result)
+
+    monkeypatch.setattr(child.process, "run", until_begun)
+    ended = child.run({"CONTEXT": "slow"}, tmp_path, threading.Event(), lambda line: None)
+    assert ended.report is not None
+    assert ended.code == 11
+
+
+@pytest.mark.usefixtures("stand_in")
 def test_a_report_that_was_lost_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lost = STAND_IN.replace("sys.exit(EXIT_CODES[verdict])", "sys.exit(13)")
     monkeypatch.setattr(child, "COMMAND", (sys.executable, "-c", lost))

@@ -13,6 +13,8 @@ from xml.etree import ElementTree
 import pytest
 import yaml
 
+from fixtures import child, sonobuoy
+from fixtures.errors import HarnessError
 from fixtures.paths import ROOT
 from tests.stub_api import eventually
 from tests.test_fleet import STAND_IN
@@ -74,6 +76,57 @@ def test_a_run_that_breaks_is_an_error_and_no_silence(tmp_path: Path, becomes: s
     assert found.get("errors") == "1"
     [error] = found.iter("error")
     assert why in error.attrib["message"]
+
+
+@pytest.mark.parametrize("error", [HarnessError("it is too large"), OSError("no space left"), PermissionError("no")])
+def test_a_run_that_cannot_be_packed_is_an_error_and_no_silence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def archive(directory: Path) -> bytes:
+        raise error
+
+    monkeypatch.setattr(sonobuoy.child, "run", lambda *_: child.Ended(0, tmp_path / "runs" / "report.json", ""))
+    monkeypatch.setattr(sonobuoy.publish, "archive", archive)
+    monkeypatch.setenv("SONOBUOY_RESULTS_DIR", str(tmp_path))
+    assert sonobuoy.main() == 0
+    [told] = handed_over(tmp_path).iter("error")
+    assert str(error) in told.attrib["message"]
+
+
+def test_a_plugin_that_breaks_is_handed_over_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(*_: object) -> child.Ended:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(sonobuoy.child, "run", run)
+    monkeypatch.setenv("SONOBUOY_RESULTS_DIR", str(tmp_path))
+    with pytest.raises(ZeroDivisionError):
+        sonobuoy.main()
+    [told] = handed_over(tmp_path).iter("error")
+    assert "the plugin broke" in told.attrib["message"]
+
+
+def test_without_room_for_the_run_an_error_is_handed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write = Path.write_bytes
+
+    def full(path: Path, content: bytes) -> int:
+        if len(content) > 1000:
+            raise OSError(28, "No space left on device")
+        return write(path, content)
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    sonobuoy.hand_over(b"x" * 1001, tmp_path)
+    [told] = handed_over(tmp_path).iter("error")
+    assert "No space left on device" in told.attrib["message"]
+
+
+def test_done_is_written_whatever_happens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path, content: bytes) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OSError, match="No space left"):
+        sonobuoy.hand_over(b"", tmp_path)
+    assert (tmp_path / "done").read_text() == str(tmp_path / sonobuoy.ARCHIVE)
 
 
 def test_an_interrupted_run_is_handed_over(tmp_path: Path) -> None:
