@@ -18,7 +18,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +29,7 @@ from filelock import FileLock
 from fixtures import process
 from fixtures.airflow import Airflow, Credentials
 from fixtures.errors import HarnessError
+from fixtures.wait import Pending
 from tests.waiting import waiter
 
 VERSION = "2.9.0"
@@ -88,6 +89,16 @@ class RealAirflow:
     def client(self, credentials: Credentials = ADMIN, seconds: float = 180) -> Airflow:
         """A client of it whose waits last at most so many seconds."""
         return Airflow(lambda: self.url, credentials, waiter(seconds), run_id=SUITE_RUN)
+
+
+def wait_listed(airflow: Airflow, ids: Collection[str]) -> None:
+    """Wait until DAG files were parsed."""
+
+    def listed() -> bool | Pending:
+        missing = set(ids) - {dag.dag_id for dag in airflow.dags()}
+        return not missing or Pending(f"{', '.join(sorted(missing))} not parsed yet")
+
+    airflow._waiter.until("DAGs", listed, budget="dag_visible")
 
 
 def environment() -> Path:

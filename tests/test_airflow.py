@@ -35,7 +35,7 @@ from fixtures.airflow import (
     WrongCredentials,
 )
 from fixtures.errors import BudgetExceeded, CannotSee, TargetFailed, UsageError
-from tests.real_airflow import ADMIN, COLD_SECONDS, DAGS, FERNET_KEY, VIEWER, RealAirflow
+from tests.real_airflow import ADMIN, COLD_SECONDS, DAGS, FERNET_KEY, VIEWER, RealAirflow, wait_listed
 from tests.waiting import waiter
 
 EXAMPLES = {"hello_world_dag", "etl_pipeline", "daily_report"}
@@ -50,10 +50,7 @@ def airflow(real_airflow: RealAirflow) -> Airflow:
 @pytest.fixture(scope="module")
 def listed(airflow: Airflow) -> Airflow:
     """The client, once every DAG file was parsed."""
-    ids = airflow_module.Pending("DAGs are not parsed yet")
-    airflow._waiter.until(
-        "DAGs", lambda: None if {dag.dag_id for dag in airflow.dags()} >= DAG_IDS else ids, budget="dag_visible"
-    )
+    wait_listed(airflow, DAG_IDS)
     return airflow
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from fixtures.errors import BudgetExceeded, TargetFailed
 from fixtures.metrics import Metrics, grown, parse
-from tests.real_airflow import COLD_SECONDS, RealAirflow
+from tests.real_airflow import COLD_SECONDS, RealAirflow, wait_listed
 from tests.waiting import waiter
 
 SCRAPE = """\
@@ -126,6 +126,7 @@ def one_of_each(real_airflow: RealAirflow) -> None:
     """One run that succeeded and one that failed, of this test session."""
     airflow = real_airflow.client()
     dag_ids = {"success": "conformance_revision", "failed": "conformance_failing"}
+    wait_listed(airflow, dag_ids.values())
     for state, dag_id in dag_ids.items():
         run = next(iter(airflow.runs(dag_id, state)), None) or airflow.trigger(dag_id)
         airflow.finish(run, expect=(state,))
