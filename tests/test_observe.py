@@ -153,3 +153,13 @@ def test_a_failed_disturbance_does_not_hold_up_the_next() -> None:
     observer: Observer[str] = Observer("x", "test")
     observer.start(Observation("failing", "AF-1", broken.look, alone=True))
     assert observer.see(Observation("next", "AF-1", lambda subject: "seen", alone=True)) == "seen"
+
+
+@pytest.mark.timeout(20)
+def test_what_one_alone_asks_for_does_not_wait_for_its_end() -> None:
+    first = Observation("first", "AF-1", lambda subject: "first", alone=True)
+    between = Observation("between", "AF-1", lambda subject: f"between, {observer.see(first)}")
+    last = Observation("last", "AF-1", lambda subject: f"last, {observer.see(between)}", alone=True)
+    observer: Observer[str] = Observer("x", "test")
+    assert observer.see(last) == "last, between, first"
+    assert observer.see(Observation("next", "AF-1", lambda subject: "next", alone=True)) == "next"
