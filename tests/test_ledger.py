@@ -93,7 +93,9 @@ class Deployment:
         self.done: list[str] = []
         self.namespace = "airflow"
         self.waiter = SimpleNamespace(budgets=SimpleNamespace(seconds=lambda name: 1))
-        self.airflow = SimpleNamespace(description=lambda path: description, delete_connection=self.done.append)
+        self.airflow = SimpleNamespace(
+            description=lambda collection, name: description, delete_connection=self.done.append
+        )
         workload = SimpleNamespace(title="deployment/scheduler", replicas=replicas)
         self.cluster = SimpleNamespace(
             titled=lambda title: workload,
