@@ -1,5 +1,6 @@
 """The ledger takes away exactly what was recorded, newest first, and says what it could not."""
 
+import io
 from collections.abc import Iterator
 from types import SimpleNamespace
 
@@ -11,7 +12,9 @@ from fixtures import ledger
 from fixtures.errors import CannotSee, HarnessError
 from fixtures.ledger import Ledger, Trace
 from fixtures.observations import schedule  # noqa: F401 - brings along how each kind of trace is taken away
+from fixtures.progress import Progress
 from fixtures.release import RUN_LABEL
+from fixtures.wait import Budgets, Waiter
 
 
 @pytest.fixture(autouse=True)
@@ -141,3 +144,13 @@ def test_an_upgrade_that_somebody_made_since_is_not_rolled_back(revision: int, r
     deployment = Deployment(revision=revision, label=f"{RUN_LABEL}={run}")
     ledger.undo(deployment, Trace("upgrade of release", "airflow", {"revision": 4}, RUN))
     assert deployment.done == done
+
+
+def test_what_a_dag_left_in_the_database_goes_after_its_file_which_brings_it_back() -> None:
+    deployment, answers = Deployment(), [True, False]
+    deployment.is_parsed = lambda file: deployment.done.append(f"is {file} there") or answers.pop(0)  # type: ignore[attr-defined]
+    deployment.parser = "scheduler"  # type: ignore[attr-defined]
+    deployment.waiter = Waiter(Progress(io.StringIO()), Budgets({"git_pickup": 5}))
+    deployment.airflow.delete_dag = deployment.done.append
+    ledger.undo(deployment, Trace("DAG", "added", {"file": "added.py"}, RUN))
+    assert deployment.done == ["is added.py there"] * 2 + ["added"]
