@@ -19,50 +19,9 @@ from fixtures.fleet import Fleet, Judged, Options
 from fixtures.outcome import Outcome, Verdict
 from fixtures.paths import ROOT
 from fixtures.progress import Progress
+from tests.stand_in import STAND_IN
 from tests.stub_api import eventually
 from tests.test_report import HOSTILE, Page
-
-# Stands for a run: leaves the report of the verdict that the context names, and ends with its exit code.
-STAND_IN = """
-import os, sys, time
-from pathlib import Path
-from fixtures import runs
-from fixtures.outcome import EXIT_CODES, Outcome, Verdict
-from fixtures.redaction import Redactor
-from fixtures.report import write
-from tests.test_report import check, report
-word = os.environ["CONTEXT"]
-print("judging", word, flush=True)
-if word == "usage":
-    print("error: CONTEXT=usage: no such context", file=sys.stderr)
-    sys.exit(2)
-if word == "broken":
-    raise SystemExit("Traceback")
-if word == "killed":
-    os.abort()
-place = Path(os.environ["RESULTS"])
-if word == "slow":
-    (place / "begun").parent.mkdir(parents=True, exist_ok=True)
-    (place / "begun").touch()
-    import signal
-    def end(*_): raise KeyboardInterrupt
-    signal.signal(signal.SIGTERM, end)
-    try:
-        time.sleep(60)
-    except KeyboardInterrupt:
-        word = "inconclusive"
-verdict = Verdict(word)
-outcome = Outcome.FAIL if verdict is Verdict.NON_CONFORMANT else Outcome.PASS
-document = report(check(outcome), run="run-" + word, verdict=verdict, exit_code=EXIT_CODES[verdict], reason="so it is")
-write(document, place / document.run, Redactor())
-sys.exit(EXIT_CODES[verdict])
-"""
-
-
-@pytest.fixture
-def stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(child, "COMMAND", (sys.executable, "-c", STAND_IN))
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
 
 
 def listing(*contexts: str) -> targets.Targets:
@@ -104,28 +63,6 @@ def test_the_report_of_an_earlier_run_is_not_taken_for_the_new_one(tmp_path: Pat
     [judged] = judge(tmp_path, "usage").targets
     assert judged.verdict is Verdict.INCONCLUSIVE
     assert "left no report" in judged.reason
-
-
-@pytest.mark.usefixtures("stand_in")
-def test_a_run_that_takes_too_long_has_the_time_to_write_its_report(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run = child.process.run
-
-    def until_begun(*arguments: object, cancelled: threading.Event, deadline: float, **more: object) -> object:
-        """Ends like `process.run` at its deadline, which is when the run has begun."""
-        assert deadline == child.LONGEST_RUN
-        begun = threading.Event()
-        thread = threading.Thread(target=lambda: (eventually((tmp_path / "begun").exists), begun.set()))
-        thread.start()
-        result = run(*arguments, cancelled=begun, deadline=60, **more)  # type: ignore[arg-type]
-        thread.join()
-        raise child.process.CommandTimedOut("it was still running", "", result)
-
-    monkeypatch.setattr(child.process, "run", until_begun)
-    ended = child.run({"CONTEXT": "slow"}, tmp_path, threading.Event(), lambda line: None)
-    assert ended.report is not None
-    assert ended.code == 11
 
 
 @pytest.mark.usefixtures("stand_in")

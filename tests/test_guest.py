@@ -1,16 +1,15 @@
 """What `make guest` finds out of an audit log, of what runs left, and of how they ended."""
 
 import json
-import signal
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from fixtures import guest, inventory
+from fixtures.child import Ended
 from fixtures.clusters import OwnCluster
-from fixtures.guest import Ended, Host, Traces
+from fixtures.guest import Account, Host, Traces
 from fixtures.inventory import Allowed, Inventory
 from fixtures.settings import Executor
 from images import node
@@ -20,9 +19,11 @@ from images import node
 def host(tmp_path: Path) -> Any:
     cluster = OwnCluster("c", tmp_path)
     (tmp_path / node.AUDIT_LOG).parent.mkdir()
-    kubeconfig = tmp_path / "kubeconfig"
-    kubeconfig.write_text(yaml.safe_dump({"users": [{"name": "guest-reader"}], "contexts": [{"name": "guest-reader"}]}))
     return Host(cluster, Executor.CELERY, "airflow", None, None)  # type: ignore[arg-type]
+
+
+READER = Account("guest-reader", "airflow", Path("kubeconfig"))
+BROKEN = Ended(11, 1.0, "", None, "killed")
 
 
 def audited(host: Host, *requests: tuple[str, str, str]) -> None:
@@ -42,16 +43,14 @@ def test_only_looking_is_allowed(host: Host) -> None:
         ("guest-reader", "get", f"{path}/a/portforward"),
         ("guest-actor", "delete", f"{path}/a"),
     )
-    assert guest.writes(host, str(host.cluster.kubeconfig)) == []
+    assert guest.writes(host, READER) == []
     audited(host, ("guest-reader", "create", f"{path}/a/exec?command=sh"), ("guest-reader", "create", f"{path}/a/exec"))
-    assert guest.writes(host, str(host.cluster.kubeconfig)) == [f"create {path}/a/exec, 2 times"]
+    assert guest.writes(host, READER) == [f"create {path}/a/exec, 2 times"]
 
 
 def test_an_audit_log_without_the_user_proves_nothing(host: Host) -> None:
     audited(host, ("guest-actor", "list", "/api"))
-    assert guest.writes(host, str(host.cluster.kubeconfig)) == [
-        "the audit log has no request of system:serviceaccount:airflow:guest-reader"
-    ]
+    assert guest.writes(host, READER) == ["the audit log has no request of system:serviceaccount:airflow:guest-reader"]
 
 
 def holding(**tables: dict[str, str]) -> Inventory:
@@ -86,21 +85,6 @@ def test_a_table_that_is_new_counts() -> None:
     assert inventory.additions(holding(), holding(own={"1": "x"}), Allowed(frozenset(), {})) == ["1 rows of own (1)"]
 
 
-def test_a_run_is_ended_when_it_should_be(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    code = "print('[   0.0 s] run 20260101-120000-abcd: 1 requirements', flush=True); import time; time.sleep(60)"
-    monkeypatch.setattr(guest.process, "start", starting(code))
-    ended = guest.run({}, tmp_path, end=(signal.SIGKILL, 1.0))
-    assert ended.code == -signal.SIGKILL
-    assert ended.run == "20260101-120000-abcd"
-    assert ended.report is None
-    assert guest.verdict_problems(ended)[0].startswith("it left no report (exit code -9)")
-
-
-def starting(code: str) -> Any:
-    """`process.start` of another program."""
-    start = guest.process.start
-    return lambda argv, **rest: start([argv[0], "-c", code], **rest)
-
-
-def test_figures_are_told() -> None:
-    assert guest.told(Ended(3, 1.0, "", None, "")) == "exit code 3"
+def test_a_run_without_a_report_is_not_conformant() -> None:
+    assert guest.verdict_problems(BROKEN) == ["it left no report (exit code 11): killed"]
+    assert guest.told(BROKEN) == "exit code 11"

@@ -16,8 +16,8 @@ import yaml
 from fixtures import child, sonobuoy
 from fixtures.errors import HarnessError
 from fixtures.paths import ROOT
+from tests.stand_in import STAND_IN
 from tests.stub_api import eventually
-from tests.test_fleet import STAND_IN
 
 PLUGIN = ROOT / "manifests" / "sonobuoy" / "plugin.yaml"
 
@@ -85,7 +85,8 @@ def test_a_run_that_cannot_be_packed_is_an_error_and_no_silence(
     def archive(directory: Path) -> bytes:
         raise error
 
-    monkeypatch.setattr(sonobuoy.child, "run", lambda *_: child.Ended(0, tmp_path / "runs" / "report.json", ""))
+    ended = child.Ended(0, 1.0, "20260101-120000-abcd", tmp_path / "runs" / "report.json", "")
+    monkeypatch.setattr(sonobuoy.child, "run", lambda *_, **__: ended)
     monkeypatch.setattr(sonobuoy.publish, "archive", archive)
     monkeypatch.setenv("SONOBUOY_RESULTS_DIR", str(tmp_path))
     assert sonobuoy.main() == 0
@@ -94,7 +95,7 @@ def test_a_run_that_cannot_be_packed_is_an_error_and_no_silence(
 
 
 def test_a_plugin_that_breaks_is_handed_over_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def run(*_: object) -> child.Ended:
+    def run(*_: object, **__: object) -> child.Ended:
         raise ZeroDivisionError
 
     monkeypatch.setattr(sonobuoy.child, "run", run)
