@@ -72,13 +72,23 @@ def test_what_was_left_taken_and_changed_is_named() -> None:
         frozenset({"pod a", "configmap journal"}),
         holding(connection={"1": "x", "2": "y"}, variable={"1": "changed"}, log={"1": "x"}),
     )
-    assert guest.differences(before, after) == [
+    assert guest.differences(before, after, Allowed.load("guest")) == [
         "configmap journal is new",
         "secret s is gone",
         "1 rows of connection (2) more",
         "value of 1 of 1 rows of variable changed (1)",
     ]
-    assert guest.differences(before, before) == []
+    assert guest.differences(before, before, Allowed.load("guest")) == []
+
+
+def test_only_who_may_disturb_may_have_the_password_set_again() -> None:
+    before, after = (Traces(frozenset(), users(value)) for value in ("old", "new"))
+    assert guest.differences(before, after, Allowed.load("guest")) == ["password of 1 of 1 rows of ab_user changed (1)"]
+    assert guest.differences(before, after, Allowed.load("disturbing_guest")) == []
+
+
+def users(password: str) -> Inventory:
+    return Inventory.of({"ab_user": {"columns": ["id", "password"], "keys": ["id"], "rows": {"1": ["1", password]}}})
 
 
 def test_a_table_that_is_new_counts() -> None:
