@@ -39,6 +39,13 @@ def test_what_is_over_its_time_is_chosen() -> None:
     assert [one.stamp.run for one in clean.chosen(options(EXPIRED=True), JOURNALS, NOW)] == ["old"]
 
 
+def test_what_is_not_touched_is_told() -> None:
+    [told] = clean.spared(JOURNALS, JOURNALS[:1])
+    assert "run young may be alive" in told and "2026-01-01 14:00:00+00:00, or for RUN=young" in told
+    assert clean.spared([], []) == ["no run left anything"]
+    assert clean.spared(JOURNALS[:1], JOURNALS[:1]) == []
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [
