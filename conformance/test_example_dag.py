@@ -33,7 +33,12 @@ def test_the_example_dag_is_listed_as_documented(subject: Subject) -> None:
     assert "example" in dag.tags, f"tags are {set(dag.tags)}"
     assert dag.schedule == "0 0 * * *", f"schedule is {dag.schedule!r}"
     assert dag.owners == {"airflow"}, f"owners are {set(dag.owners)}"
-    assert subject.airflow.details("hello_world_dag").catchup is False, "catchup is on"
+    details = subject.airflow.details("hello_world_dag")
+    assert details.catchup is False, "catchup is on"
+    assert details.run_timeout is None or details.run_timeout >= timedelta(hours=1), (
+        f"its runs end after a dagrun_timeout of {details.run_timeout}, which the README does not give them and which "
+        "its retry has to fit into: a dag_policy?"
+    )
     assert task.retries == 1, f"hello_task has {task.retries} retries"
     assert task.retry_delay == timedelta(minutes=5), f"retry_delay is {task.retry_delay}"
     assert task.execution_timeout is None or task.execution_timeout >= timedelta(hours=1), (

@@ -131,6 +131,7 @@ class TestRealAirflow:
             False,
             "2024-01-01T00:00:00+00:00",
         )
+        assert details.run_timeout is None
         (task,) = listed.tasks_of("hello_world_dag")
         assert (task.task_id, task.retries, task.retry_delay.total_seconds()) == ("hello_task", 1, 300)
 

@@ -62,8 +62,12 @@ class Fake:
     pools: list[Pool] = field(default_factory=lambda: [Pool("default_pool", 128, 128)])
     pods: list[Pod] = field(default_factory=list)
     edges: dict[str, set[str]] = field(default_factory=dict)
+    tasks: list[Task] = field(default_factory=list)
+    details: dict[str, DagDetails] = field(default_factory=dict)
     executor: Executor = Executor.CELERY
     release: str = "airflow"
+    namespace: str = "airflow"
+    parser: str = "scheduler"
     notes: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -74,9 +78,12 @@ class Fake:
             dags=lambda tag="": [one for one in self.dags.values() if tag in one.tags],
             pool=lambda name: next(pool for pool in self.pools if pool.name == name),
             pools=lambda: self.pools,
-            tasks_of=lambda _: [task(task_id=id, downstream=down) for id, down in self.edges.items()],
+            tasks_of=lambda _: self.tasks or [task(task_id=id, downstream=down) for id, down in self.edges.items()],
+            details=lambda dag_id: self.details[dag_id],
+            import_errors=list,
         )
         self.cluster = SimpleNamespace(pods=lambda **_: self.pods)
+        self.waiter = SimpleNamespace(until=lambda _, look, **__: look())
 
     def see(self, observation: Any) -> Any:
         return self.seen[observation.name]
@@ -137,6 +144,13 @@ def unpaused(*days_ago: float) -> Fake:
     return Fake({"hello": hello, "scheduled_runs": runs}, dags={"hello_world_dag": dag("hello_world_dag")})
 
 
+def example(**changes: Any) -> Fake:
+    known = dag("hello_world_dag", description="Simple hello world DAG")
+    details = replace(DagDetails("hello_world_dag", False, NOON, ""), **changes)
+    task = Task("hello_task", "PythonOperator", "airflow", 1, timedelta(minutes=5), False, frozenset())
+    return Fake({"airflow_access": None}, dags={known.dag_id: known}, tasks=[task], details={known.dag_id: details})
+
+
 def limited(**resources: Any) -> Fake:
     return Fake({"hello": SimpleNamespace(finished=finished(ran("hello_task")))}, pods=[pod(**resources)])
 
@@ -172,6 +186,8 @@ Check = Callable[[Any], None]
         (S.test_pools_have_slots, lint(parsed(), parsed("theirs", own=False, pool="closed"))),
         (S.test_the_scheduler_is_declared_sanely, started()),
         (X.test_the_example_dag_runs_daily_without_the_past, unpaused(0.5)),
+        (X.test_the_example_dag_is_listed_as_documented, example()),
+        (X.test_the_example_dag_is_listed_as_documented, example(run_timeout=timedelta(hours=1))),
     ],
 )
 def test_a_good_deployment_passes(check: Check, subject: Fake) -> None:
@@ -211,6 +227,7 @@ def test_a_good_deployment_passes(check: Check, subject: Fake) -> None:
         (S.test_the_scheduler_is_declared_sanely, started(args=("scheduler", "--num-runs", "9")), "leave --num"),
         (S.test_the_scheduler_is_declared_sanely, started(args=("airflow", "scheduler", "--num-runs", "9")), "leave"),
         (X.test_the_example_dag_runs_daily_without_the_past, unpaused(0.5, 1.5, 2.5), "catchup: unpausing made 3"),
+        (X.test_the_example_dag_is_listed_as_documented, example(run_timeout=timedelta(0, 240)), "dagrun_timeout"),
     ],
 )  # fmt: skip
 def test_a_broken_promise_is_named(check: Check, subject: Fake, says: str) -> None:
