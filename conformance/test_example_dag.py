@@ -68,6 +68,11 @@ def test_the_example_dag_runs_daily_without_the_past(subject: Subject) -> None:
     if dag.next_run and zone != "system":
         due = dag.next_run.astimezone(ZoneInfo(zone if zone != "utc" else "UTC"))
         assert (due.hour, due.minute) == (0, 0), f"its next run is at {due}, promised is midnight"
+    now = subject.cluster.kube.now()
+    assert dag.next_run is None or dag.next_run <= now + timedelta(hours=25), (  # a day, with an end of summer time
+        f"it is {now:%Y-%m-%d %H:%M} and its next run is at {dag.next_run}, promised is daily: Airflow counts on from "
+        "the latest scheduled or backfill run, and one of those may be about a day to come"
+    )
     days = [run.interval_end for run in new if run.interval_end]
     old = [day for day in days if finished.run.start and day < finished.run.start - timedelta(days=1)]
     assert not old, f"catchup: unpausing made {len(new)} scheduled runs, for days up to {min(old)}"

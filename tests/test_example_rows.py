@@ -82,7 +82,7 @@ class Fake:
             details=lambda dag_id: self.details[dag_id],
             import_errors=list,
         )
-        self.cluster = SimpleNamespace(pods=lambda **_: self.pods)
+        self.cluster = SimpleNamespace(pods=lambda **_: self.pods, kube=SimpleNamespace(now=lambda: NOON))
         self.waiter = SimpleNamespace(until=lambda _, look, **__: look())
 
     def see(self, observation: Any) -> Any:
@@ -138,10 +138,12 @@ def started(seconds: int = 3, args: tuple[str, ...] = (), **options: str) -> Fak
     return Fake({"hello": hello, "facts": facts}, {f"scheduler.{k}": v for k, v in options.items()}, pods=[pod(args)])
 
 
-def unpaused(*days_ago: float) -> Fake:
+def unpaused(*days_ago: float, next_run: datetime | None = None) -> Fake:
     runs = [replace(RUN, run_type="scheduled", interval_end=NOON - timedelta(days=days)) for days in days_ago]
     hello = SimpleNamespace(finished=finished(ran("hello_task")))
-    return Fake({"hello": hello, "scheduled_runs": runs}, dags={"hello_world_dag": dag("hello_world_dag")})
+    return Fake(
+        {"hello": hello, "scheduled_runs": runs}, dags={"hello_world_dag": dag("hello_world_dag", next_run=next_run)}
+    )
 
 
 def example(**changes: Any) -> Fake:
@@ -186,6 +188,8 @@ Check = Callable[[Any], None]
         (S.test_pools_have_slots, lint(parsed(), parsed("theirs", own=False, pool="closed"))),
         (S.test_the_scheduler_is_declared_sanely, started()),
         (X.test_the_example_dag_runs_daily_without_the_past, unpaused(0.5)),
+        (X.test_the_example_dag_runs_daily_without_the_past, unpaused(next_run=NOON + timedelta(hours=12))),
+        (X.test_the_example_dag_runs_daily_without_the_past, unpaused(next_run=NOON - timedelta(days=9.5))),
         (X.test_the_example_dag_is_listed_as_documented, example()),
         (X.test_the_example_dag_is_listed_as_documented, example(run_timeout=timedelta(hours=1))),
     ],
@@ -227,6 +231,8 @@ def test_a_good_deployment_passes(check: Check, subject: Fake) -> None:
         (S.test_the_scheduler_is_declared_sanely, started(args=("scheduler", "--num-runs", "9")), "leave --num"),
         (S.test_the_scheduler_is_declared_sanely, started(args=("airflow", "scheduler", "--num-runs", "9")), "leave"),
         (X.test_the_example_dag_runs_daily_without_the_past, unpaused(0.5, 1.5, 2.5), "catchup: unpausing made 3"),
+        (X.test_the_example_dag_runs_daily_without_the_past, unpaused(next_run=NOON + timedelta(days=1.5)),
+         "promised is daily"),
         (X.test_the_example_dag_is_listed_as_documented, example(run_timeout=timedelta(0, 240)), "dagrun_timeout"),
     ],
 )  # fmt: skip
