@@ -49,6 +49,28 @@ def test_config_maps_below_the_dag_folder_are_found(path: str, found: set[str]) 
     assert mounted_below(spec, "/opt/airflow/dags") == found
 
 
+def test_every_pod_with_git_sync_keeps_the_declared_interval() -> None:
+    """A pod whose own environment has another interval is named; pods without git-sync do not matter."""
+
+    def pod(component: str, **env: str) -> Any:
+        containers = {"git-sync": SimpleNamespace(env=env)} if env else {}
+        return SimpleNamespace(
+            name=f"{component}-0", phase="Running", deleted=False, containers=containers, container=containers.get
+        )
+
+    there = {
+        "scheduler": pod("scheduler", GITSYNC_PERIOD="5s"),
+        "worker": pod("worker", GITSYNC_PERIOD="5s", GIT_SYNC_WAIT="120"),
+        "webserver": pod("webserver"),
+    }
+    cluster = SimpleNamespace(
+        workloads=lambda: [SimpleNamespace(component=name) for name in there], pods=lambda component: [there[component]]
+    )
+    subject: Any = SimpleNamespace(cluster=cluster)
+    assert architecture.other_periods(subject, 5) == ["120 s in worker-0"]
+    assert architecture.other_periods(subject, 120) == ["5 s in scheduler-0"]
+
+
 def brokers(*, workers: dict[str, list[str]] | None = None, **worker: Any) -> Brokers:
     """Two components with one broker; what is given differs in the worker."""
     scheduler = {
