@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from conformance.test_components import test_redis_is_the_one_broker as judge_brokers
+from conformance.test_components import test_the_scheduler_is_alive as judge_scheduler
 from fixtures.gitsync import error_of
 from fixtures.observations import architecture, scheduler_ready
 from fixtures.observations.architecture import Brokers, mounted_below
@@ -125,3 +126,50 @@ def test_a_broker_of_no_use_is_told_without_the_workers() -> None:
     found = architecture.brokers.look(subject)  # type: ignore[arg-type]
     assert set(found.seen) == {"scheduler"}
     assert seen == [scheduler_ready]
+
+
+def alive(executor: Executor = Executor.CELERY, workers: int = 1, **options: float) -> Any:
+    """A subject whose scheduler is at work; options are those of `[scheduler]`, in a worker behind `worker_`."""
+
+    def option(_: str, key: str, default: str, component: str = "scheduler") -> str:
+        return str(options.get(f"worker_{key}" if component == "worker" else key, default))
+
+    seen = {
+        "scheduler_ready": None,
+        "scheduler_heartbeats": SimpleNamespace(first=1, second=2),
+        "strange_schedulers": [],
+    }
+    return SimpleNamespace(
+        executor=executor,
+        option=option,
+        running=lambda component: [component] * workers,
+        see=lambda observation: seen[observation.name],
+        only_looks=lambda *_: False,
+    )
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        alive(),
+        alive(job_heartbeat_sec=30, worker_job_heartbeat_sec=30),
+        alive(job_heartbeat_sec=600),  # nobody but the workers sends it
+        alive(Executor.KUBERNETES, scheduler_zombie_task_threshold=900, job_heartbeat_sec=450),
+    ],
+)
+def test_tasks_whose_heartbeat_comes_in_time_are_left_alone(subject: Any) -> None:
+    judge_scheduler(subject)
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        alive(Executor.KUBERNETES, job_heartbeat_sec=600),
+        alive(worker_job_heartbeat_sec=600),
+        alive(workers=0, job_heartbeat_sec=600),
+        alive(scheduler_zombie_task_threshold=5),
+    ],
+)
+def test_a_task_that_would_be_taken_for_dead_is_told(subject: Any) -> None:
+    with pytest.raises(AssertionError, match=r"scheduler_zombie_task_threshold .*job_heartbeat_sec"):
+        judge_scheduler(subject)
