@@ -46,6 +46,52 @@ def test_a_rule_that_drops_is_told() -> None:
     assert statsd.reasons(options(), mapping) == ["the mapping drops airflow.dagrun.duration.success (action: drop)"]
 
 
+def rule(match: str, name: str = "airflow_task_instance_duration", **more: str) -> dict[str, str]:
+    return {"match": match, "name": name, **more}
+
+
+def not_durations(*rules: dict[str, str], prefix: str = "airflow") -> list[str]:
+    return statsd.not_durations(rules, "airflow_task_instance_duration", prefix, "hello_world_dag.hello_task")
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        [rule("airflow.task.duration")],
+        [rule("airflow.dag.*.*.duration"), rule("airflow.dag.*.*.*.duration")],
+        [rule("airflow.task.duration"), rule("airflow.task_instance_duration")],  # the latter is never sent
+        [rule("airflow.task.duration"), rule("airflow.dag.*.*.queued_duration", name="airflow_task_queued")],
+        [rule(r"airflow\.dag\.(.+)\.duration", match_type="regex"), rule("airflow.dag.theirs.*.duration")],
+        [rule("airflow.dag.*.*.duration", name="airflow_task_duration")],
+        [],
+    ],
+)
+def test_durations_of_tasks_are_known_by_their_names(rules: list[dict[str, str]]) -> None:
+    assert not_durations(*rules) == []
+
+
+def test_names_begin_with_the_declared_prefix() -> None:
+    assert not_durations(rule("corp.task.duration"), prefix="corp") == []
+    assert not_durations(rule("airflow.task.duration"), prefix="corp") == ["airflow.task.duration"]
+
+
+@pytest.mark.parametrize(
+    ("rules", "others"),
+    [
+        ([rule("airflow.task.queued_duration")], ["airflow.task.queued_duration"]),
+        ([rule("airflow.dagrun.duration.success")], ["airflow.dagrun.duration.success"]),
+        ([rule("airflow.task.duration"), rule("airflow.dag.*.*.queued_duration")], ["airflow.dag.*.*.queued_duration"]),
+        ([rule("airflow.task.*")], ["airflow.task.*"]),
+        (  # the first rule that matches counts, and the chart's own come first
+            [rule("airflow.dag.*.*.duration", name="airflow_task_duration"), rule("airflow.dag.*.*.duration")],
+            ["airflow.dag.*.*.duration"],
+        ),
+    ],
+)
+def test_what_is_no_duration_of_a_task_is_told(rules: list[dict[str, str]], others: list[str]) -> None:
+    assert not_durations(*rules) == others
+
+
 def test_a_failed_run_that_counts_as_a_success_is_seen() -> None:
     after = parse(
         'airflow_dagrun_duration_count{dag_id="failing"} 1\nairflow_dagrun_duration_failed_count 1\n'
