@@ -9,13 +9,15 @@ from fixtures.errors import Blocked, TargetFailed, Unsupported
 from fixtures.observations import LOGS_GONE, hello, listed
 from fixtures.observations.examples import (
     daily_report,
+    etl,
     etl_again,
+    etl_logs,
     etl_refused,
     planted_log,
     retried,
     scheduled_runs,
 )
-from fixtures.observations.monitoring import declared_logging, log_keys, log_source, why_lost
+from fixtures.observations.monitoring import declared_logging, log_keys, log_source, others_in, why_lost
 from fixtures.observations.pods import why_logs_end
 from fixtures.settings import Executor
 from fixtures.subject import Subject
@@ -113,8 +115,8 @@ def test_the_example_arguments_are_obeyed(subject: Subject) -> None:
 
 @requirement("AF-LOG-001")
 def test_the_log_outlives_the_task(subject: Subject) -> None:
-    """The log of a finished task MUST be readable after its pod is gone."""
-    log = subject.see(hello).log
+    """The log of a finished task MUST be readable after its pod is gone, and MUST be that of no other task or run."""
+    log, run = subject.see(hello).log, subject.see(hello).finished.run
     assert LOGS_GONE not in log, (
         f"the log is lost with the pod: {why_logs_end(subject) or 'does the webserver mount the same volume?'}\n"
         + log[-2000:]
@@ -125,6 +127,17 @@ def test_the_log_outlives_the_task(subject: Subject) -> None:
     assert "Hello from Airflow!" in log, (
         f"the log holds no output of the task ({declared_logging(subject)}):\n{log[-2000:]}"
     )
+    logs = [(run, "hello_task", log)]
+    try:
+        logs += [(subject.see(etl).finished.run, task_id, text) for task_id, text in etl_logs(subject).items()]
+    except Blocked as unseen:
+        subject.note("AF-LOG-001", f"only the log of hello_task was looked at: {unseen.cause}")
+    for of_run, task_id, text in logs:
+        others = others_in(text, of_run, task_id)
+        assert not others, (
+            f"the log of {task_id} of run {of_run.run_id} also holds that of {', '.join(others)}: [logging] "
+            "log_filename_template must name the DAG, the run and the task"
+        )
 
 
 @requirement("AF-LOG-003")

@@ -13,6 +13,7 @@ import pytest
 
 from conformance import test_best_practices, test_email, test_example_dag, test_scheduling, test_use_cases
 from fixtures.airflow import Dag, DagDetails, DagRun, Pool, Task, TaskInstance
+from fixtures.errors import Blocked
 from fixtures.mail import Mail
 from fixtures.objects import Pod
 from fixtures.observations import FinishedRun
@@ -64,6 +65,7 @@ class Fake:
     edges: dict[str, set[str]] = field(default_factory=dict)
     tasks: list[Task] = field(default_factory=list)
     details: dict[str, DagDetails] = field(default_factory=dict)
+    logs: dict[str, str] = field(default_factory=dict)
     executor: Executor = Executor.CELERY
     release: str = "airflow"
     namespace: str = "airflow"
@@ -81,12 +83,15 @@ class Fake:
             tasks_of=lambda _: self.tasks or [task(task_id=id, downstream=down) for id, down in self.edges.items()],
             details=lambda dag_id: self.details[dag_id],
             import_errors=list,
+            log=lambda run, task_id, _: self.logs[task_id],
         )
         self.cluster = SimpleNamespace(pods=lambda **_: self.pods, kube=SimpleNamespace(now=lambda: NOON))
         self.waiter = SimpleNamespace(until=lambda _, look, **__: look())
 
     def see(self, observation: Any) -> Any:
-        return self.seen[observation.name]
+        if isinstance(found := self.seen[observation.name], Blocked):
+            raise found
+        return found
 
     def note(self, _: str, finding: str) -> None:
         self.notes.append(finding)
@@ -153,6 +158,15 @@ def example(**changes: Any) -> Fake:
     return Fake({"airflow_access": None}, dags={known.dag_id: known}, tasks=[task], details={known.dag_id: details})
 
 
+def logged(load: str = "d.load", **changes: Any) -> Fake:
+    def log(task: str) -> str:
+        return f"INFO - Running <TaskInstance: {task} {RUN.run_id} [running]> on host h\nHello from Airflow!"
+
+    hello = SimpleNamespace(finished=finished(ran("hello_task")), log=log("d.hello_task"))
+    pipeline = Etl(finished(ran("extract"), ran("load")), {})
+    return Fake({"hello": hello, "etl": pipeline, **changes}, logs={"extract": log("d.extract"), "load": log(load)})
+
+
 def limited(**resources: Any) -> Fake:
     return Fake({"hello": SimpleNamespace(finished=finished(ran("hello_task")))}, pods=[pod(**resources)])
 
@@ -190,6 +204,8 @@ Check = Callable[[Any], None]
         (X.test_the_example_dag_runs_daily_without_the_past, unpaused(0.5)),
         (X.test_the_example_dag_runs_daily_without_the_past, unpaused(next_run=NOON + timedelta(hours=12))),
         (X.test_the_example_dag_runs_daily_without_the_past, unpaused(next_run=NOON - timedelta(days=9.5))),
+        (X.test_the_log_outlives_the_task, logged()),
+        (X.test_the_log_outlives_the_task, logged(load="d.extract", etl=Blocked("it failed", by="AF-ETL-001"))),
         (X.test_the_example_dag_is_listed_as_documented, example()),
         (X.test_the_example_dag_is_listed_as_documented, example(run_timeout=timedelta(hours=1))),
     ],
@@ -234,6 +250,7 @@ def test_a_good_deployment_passes(check: Check, subject: Fake) -> None:
         (X.test_the_example_dag_runs_daily_without_the_past, unpaused(next_run=NOON + timedelta(days=1.5)),
          "promised is daily"),
         (X.test_the_example_dag_is_listed_as_documented, example(run_timeout=timedelta(0, 240)), "dagrun_timeout"),
+        (X.test_the_log_outlives_the_task, logged(load="d.extract"), "log of load .* also holds that of d.extract"),
     ],
 )  # fmt: skip
 def test_a_broken_promise_is_named(check: Check, subject: Fake, says: str) -> None:

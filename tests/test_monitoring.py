@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from fixtures import statsd
+from fixtures.airflow import DagRun
 from fixtures.metrics import parse
 from fixtures.observations.monitoring import (
     PARSER_LINE,
@@ -14,6 +15,7 @@ from fixtures.observations.monitoring import (
     grid_states,
     log_source,
     metric_names,
+    others_in,
     why_lost,
 )
 
@@ -207,3 +209,24 @@ def test_an_exporter_that_listens_and_is_reached() -> None:
 def test_an_exporter_that_is_deaf(command: str, policies: dict[str, dict[str, object]], said: str) -> None:
     (reason,) = statsd.deaf(command, policies, "9125")
     assert said in reason
+
+
+EXTRACT = """\
+[2026-11-25T10:26:50.681+0000] {task_command.py:426} INFO - Running <TaskInstance: etl_pipeline.extract r1 [queued]> on host a
+[2026-11-25T10:26:51.000+0000] {dagrun.py:632} DEBUG - number of tis tasks for <DagRun etl_pipeline>: <TaskInstance: etl_pipeline.load r1 [None]>
+[2026-11-25T10:26:51.257+0000] {task_command.py:426} INFO - Running <TaskInstance: etl_pipeline.extract r1 [running]> on host a
+"""  # noqa: E501
+
+
+@pytest.mark.parametrize(
+    ("log", "others"),
+    [
+        (EXTRACT, []),
+        ("", []),
+        (EXTRACT + EXTRACT.replace(".extract", ".load"), ["etl_pipeline.load r1"]),
+        (EXTRACT + EXTRACT.replace(" r1 ", " r2 "), ["etl_pipeline.extract r2"]),
+        (EXTRACT.replace(".extract r1 [", ".load r1 map_index=2 ["), ["etl_pipeline.load r1"]),
+    ],
+)
+def test_a_log_that_holds_those_of_others_is_told(log: str, others: list[str]) -> None:
+    assert others_in(log, DagRun("etl_pipeline", "r1", "success"), "extract") == others
