@@ -52,7 +52,7 @@ def test_the_webserver_answers_through_its_service(subject: Subject) -> None:
 
 @requirement("AF-CMP-002")
 def test_the_scheduler_is_alive(subject: Subject) -> None:
-    """The scheduler MUST be healthy, and its heartbeat MUST advance."""
+    """The scheduler MUST be healthy, its heartbeat MUST advance, and it MUST NOT take tasks at work for dead."""
     subject.see(scheduler_ready)
     every = float(subject.option("scheduler", "scheduler_heartbeat_sec", "5"))
     for component in ("scheduler", "webserver"):
@@ -61,6 +61,13 @@ def test_the_scheduler_is_alive(subject: Subject) -> None:
             f"[scheduler] scheduler_health_check_threshold is {allowed:g} s in the {component}, and a heartbeat comes "
             f"every {every:g} s (scheduler_heartbeat_sec): a scheduler at work counts as dead, its tasks as orphans"
         )
+    patience = float(subject.option("scheduler", "scheduler_zombie_task_threshold", "300"))
+    sender = "worker" if subject.executor is Executor.CELERY and subject.running("worker") else "scheduler"
+    every = float(subject.option("scheduler", "job_heartbeat_sec", "5", sender))
+    assert patience >= 2 * every, (
+        f"[scheduler] scheduler_zombie_task_threshold is {patience:g} s, and tasks send a heartbeat every {every:g} s "
+        "(job_heartbeat_sec): the scheduler takes them for dead and fails them while they run"
+    )
     beats = subject.see(scheduler_heartbeats)
     assert beats.second > beats.first, f"the heartbeat stays at {beats.first}"
     if subject.only_looks("AF-CMP-002", "other schedulers on its metadata database"):

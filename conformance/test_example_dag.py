@@ -9,13 +9,15 @@ from fixtures.errors import Blocked, TargetFailed, Unsupported
 from fixtures.observations import LOGS_GONE, hello, listed
 from fixtures.observations.examples import (
     daily_report,
+    etl,
     etl_again,
+    etl_logs,
     etl_refused,
     planted_log,
     retried,
     scheduled_runs,
 )
-from fixtures.observations.monitoring import declared_logging, log_keys, log_source, why_lost
+from fixtures.observations.monitoring import declared_logging, log_keys, log_source, others_in, why_lost
 from fixtures.observations.pods import why_logs_end
 from fixtures.settings import Executor
 from fixtures.subject import Subject
@@ -33,7 +35,12 @@ def test_the_example_dag_is_listed_as_documented(subject: Subject) -> None:
     assert "example" in dag.tags, f"tags are {set(dag.tags)}"
     assert dag.schedule == "0 0 * * *", f"schedule is {dag.schedule!r}"
     assert dag.owners == {"airflow"}, f"owners are {set(dag.owners)}"
-    assert subject.airflow.details("hello_world_dag").catchup is False, "catchup is on"
+    details = subject.airflow.details("hello_world_dag")
+    assert details.catchup is False, "catchup is on"
+    assert details.run_timeout is None or details.run_timeout >= timedelta(hours=1), (
+        f"its runs end after a dagrun_timeout of {details.run_timeout}, which the README does not give them and which "
+        "its retry has to fit into: a dag_policy?"
+    )
     assert task.retries == 1, f"hello_task has {task.retries} retries"
     assert task.retry_delay == timedelta(minutes=5), f"retry_delay is {task.retry_delay}"
     assert task.execution_timeout is None or task.execution_timeout >= timedelta(hours=1), (
@@ -63,6 +70,11 @@ def test_the_example_dag_runs_daily_without_the_past(subject: Subject) -> None:
     if dag.next_run and zone != "system":
         due = dag.next_run.astimezone(ZoneInfo(zone if zone != "utc" else "UTC"))
         assert (due.hour, due.minute) == (0, 0), f"its next run is at {due}, promised is midnight"
+    now = subject.cluster.kube.now()
+    assert dag.next_run is None or dag.next_run <= now + timedelta(hours=25), (  # a day, with an end of summer time
+        f"it is {now:%Y-%m-%d %H:%M} and its next run is at {dag.next_run}, promised is daily: Airflow counts on from "
+        "the latest scheduled or backfill run, and one of those may be about a day to come"
+    )
     days = [run.interval_end for run in new if run.interval_end]
     old = [day for day in days if finished.run.start and day < finished.run.start - timedelta(days=1)]
     assert not old, f"catchup: unpausing made {len(new)} scheduled runs, for days up to {min(old)}"
@@ -103,8 +115,8 @@ def test_the_example_arguments_are_obeyed(subject: Subject) -> None:
 
 @requirement("AF-LOG-001")
 def test_the_log_outlives_the_task(subject: Subject) -> None:
-    """The log of a finished task MUST be readable after its pod is gone."""
-    log = subject.see(hello).log
+    """The log of a finished task MUST be readable after its pod is gone, and MUST be that of no other task or run."""
+    log, run = subject.see(hello).log, subject.see(hello).finished.run
     assert LOGS_GONE not in log, (
         f"the log is lost with the pod: {why_logs_end(subject) or 'does the webserver mount the same volume?'}\n"
         + log[-2000:]
@@ -115,6 +127,17 @@ def test_the_log_outlives_the_task(subject: Subject) -> None:
     assert "Hello from Airflow!" in log, (
         f"the log holds no output of the task ({declared_logging(subject)}):\n{log[-2000:]}"
     )
+    logs = [(run, "hello_task", log)]
+    try:
+        logs += [(subject.see(etl).finished.run, task_id, text) for task_id, text in etl_logs(subject).items()]
+    except Blocked as unseen:
+        subject.note("AF-LOG-001", f"only the log of hello_task was looked at: {unseen.cause}")
+    for of_run, task_id, text in logs:
+        others = others_in(text, of_run, task_id)
+        assert not others, (
+            f"the log of {task_id} of run {of_run.run_id} also holds that of {', '.join(others)}: [logging] "
+            "log_filename_template must name the DAG, the run and the task"
+        )
 
 
 @requirement("AF-LOG-003")

@@ -20,7 +20,7 @@ from fixtures.observations import (
     scheduler_ready,
     webserver_ready,
 )
-from fixtures.observations.architecture import deletion, everyone_followed, git_credentials, syncing
+from fixtures.observations.architecture import deletion, everyone_followed, git_credentials, other_periods, syncing
 from fixtures.subject import Subject
 
 
@@ -46,11 +46,14 @@ def test_dags_come_from_the_declared_revision(subject: Subject) -> None:
 
 @requirement("AF-GIT-002")
 def test_the_sync_interval_is_the_declared_one(subject: Subject) -> None:
-    """The declared `wait` MUST be the interval at which git-sync asks the server."""
+    """The declared `wait` MUST be the interval at which git-sync asks the server, in every pod that has it."""
     subject.see(scheduler_ready)
     subject.require_git_sync()
     pod = subject.pod(subject.parser)
     declared = gitsync.declared_period(subject, pod)
+    if subject.values:  # nothing else declares the interval for all
+        others = other_periods(subject, declared)
+        assert not others, f"git-sync asks every {' and every '.join(others)}, declared are {declared:g} s"
     measured = gitsync.measured_period(subject, subject.see(repository), pod, declared)
     if measured is None:
         subject.note("AF-GIT-002", f"declared are {declared:g} s, which is too long to be measured in one run")

@@ -1,5 +1,6 @@
 """Metrics (README: Monitoring, Metrics)."""
 
+from fixtures import statsd
 from fixtures.catalogue import requirement
 from fixtures.errors import Unsupported
 from fixtures.observations import facts, failing, hello, metrics_baseline
@@ -11,6 +12,7 @@ from fixtures.observations.monitoring import (
     diagnosis_values,
     failed_run_counted,
     failures_beside_successes,
+    statsd_rules,
 )
 from fixtures.subject import Subject
 
@@ -51,10 +53,20 @@ def test_the_duration_of_successful_runs_is_measured(subject: Subject) -> None:
 
 @requirement("AF-MET-004")
 def test_the_duration_of_tasks_is_measured(subject: Subject) -> None:
-    """`airflow_task_instance_duration` MUST count each task instance that ended."""
+    """`airflow_task_instance_duration` MUST count each task instance that ended, by how long it ran."""
     before = subject.see(metrics_baseline)
     ended = [*subject.see(hello).finished.tasks, *subject.see(facts).finished.tasks]
     subject.metrics.wait_increase(before, "airflow_task_instance_duration_count", by=len(ended))
+    others = statsd.not_durations(
+        statsd_rules(subject),
+        "airflow_task_instance_duration",
+        subject.option("metrics", "statsd_prefix", statsd.PREFIX),
+        "hello_world_dag.hello_task",
+    )
+    assert not others, (
+        f"the mapping feeds airflow_task_instance_duration with {', '.join(others)}, which is not how long tasks ran: "
+        "match airflow.task.duration (statsd.extraMappings)"
+    )
 
 
 @requirement("AF-MET-005")

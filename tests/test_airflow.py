@@ -35,6 +35,7 @@ from fixtures.airflow import (
     WrongCredentials,
 )
 from fixtures.errors import BudgetExceeded, CannotSee, TargetFailed, UsageError
+from fixtures.observations.monitoring import others_in
 from tests.real_airflow import ADMIN, COLD_SECONDS, DAGS, FERNET_KEY, VIEWER, RealAirflow, wait_listed
 from tests.waiting import waiter
 
@@ -131,6 +132,7 @@ class TestRealAirflow:
             False,
             "2024-01-01T00:00:00+00:00",
         )
+        assert details.run_timeout is None
         (task,) = listed.tasks_of("hello_world_dag")
         assert (task.task_id, task.retries, task.retry_delay.total_seconds()) == ("hello_task", 1, 300)
 
@@ -168,7 +170,10 @@ class TestRealAirflow:
         assert run.state == "success"
         task = listed.task(run, "hello_task")
         assert (task.state, task.try_number, bool(task.hostname)) == ("success", 1, True)
-        assert "Hello from Airflow!" in listed.log(run, "hello_task", task.try_number)
+        log = listed.log(run, "hello_task", task.try_number)
+        assert "Hello from Airflow!" in log
+        assert others_in(log, run, "hello_task") == []
+        assert others_in(log, run, "another_task") == [f"hello_world_dag.hello_task {run.run_id}"]
 
     def test_runs_are_known_by_their_ids(self, listed: Airflow, runs: dict[str, DagRun]) -> None:
         ids = [run.run_id for run in runs.values()]

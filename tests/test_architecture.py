@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from conformance.test_components import test_redis_is_the_one_broker as judge_brokers
+from conformance.test_components import test_the_scheduler_is_alive as judge_scheduler
 from fixtures.gitsync import error_of
 from fixtures.observations import architecture, scheduler_ready
 from fixtures.observations.architecture import Brokers, mounted_below
@@ -47,6 +48,28 @@ def test_config_maps_below_the_dag_folder_are_found(path: str, found: set[str]) 
         "volumes": [{"name": "v", "configMap": {"name": "my-dag"}}, {"name": "w", "emptyDir": {}}],
     }
     assert mounted_below(spec, "/opt/airflow/dags") == found
+
+
+def test_every_pod_with_git_sync_keeps_the_declared_interval() -> None:
+    """A pod whose own environment has another interval is named; pods without git-sync do not matter."""
+
+    def pod(component: str, **env: str) -> Any:
+        containers = {"git-sync": SimpleNamespace(env=env)} if env else {}
+        return SimpleNamespace(
+            name=f"{component}-0", phase="Running", deleted=False, containers=containers, container=containers.get
+        )
+
+    there = {
+        "scheduler": pod("scheduler", GITSYNC_PERIOD="5s"),
+        "worker": pod("worker", GITSYNC_PERIOD="5s", GIT_SYNC_WAIT="120"),
+        "webserver": pod("webserver"),
+    }
+    cluster = SimpleNamespace(
+        workloads=lambda: [SimpleNamespace(component=name) for name in there], pods=lambda component: [there[component]]
+    )
+    subject: Any = SimpleNamespace(cluster=cluster)
+    assert architecture.other_periods(subject, 5) == ["120 s in worker-0"]
+    assert architecture.other_periods(subject, 120) == ["5 s in scheduler-0"]
 
 
 def brokers(*, workers: dict[str, list[str]] | None = None, **worker: Any) -> Brokers:
@@ -103,3 +126,50 @@ def test_a_broker_of_no_use_is_told_without_the_workers() -> None:
     found = architecture.brokers.look(subject)  # type: ignore[arg-type]
     assert set(found.seen) == {"scheduler"}
     assert seen == [scheduler_ready]
+
+
+def alive(executor: Executor = Executor.CELERY, workers: int = 1, **options: float) -> Any:
+    """A subject whose scheduler is at work; options are those of `[scheduler]`, in a worker behind `worker_`."""
+
+    def option(_: str, key: str, default: str, component: str = "scheduler") -> str:
+        return str(options.get(f"worker_{key}" if component == "worker" else key, default))
+
+    seen = {
+        "scheduler_ready": None,
+        "scheduler_heartbeats": SimpleNamespace(first=1, second=2),
+        "strange_schedulers": [],
+    }
+    return SimpleNamespace(
+        executor=executor,
+        option=option,
+        running=lambda component: [component] * workers,
+        see=lambda observation: seen[observation.name],
+        only_looks=lambda *_: False,
+    )
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        alive(),
+        alive(job_heartbeat_sec=30, worker_job_heartbeat_sec=30),
+        alive(job_heartbeat_sec=600),  # nobody but the workers sends it
+        alive(Executor.KUBERNETES, scheduler_zombie_task_threshold=900, job_heartbeat_sec=450),
+    ],
+)
+def test_tasks_whose_heartbeat_comes_in_time_are_left_alone(subject: Any) -> None:
+    judge_scheduler(subject)
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        alive(Executor.KUBERNETES, job_heartbeat_sec=600),
+        alive(worker_job_heartbeat_sec=600),
+        alive(workers=0, job_heartbeat_sec=600),
+        alive(scheduler_zombie_task_threshold=5),
+    ],
+)
+def test_a_task_that_would_be_taken_for_dead_is_told(subject: Any) -> None:
+    with pytest.raises(AssertionError, match=r"scheduler_zombie_task_threshold .*job_heartbeat_sec"):
+        judge_scheduler(subject)

@@ -13,6 +13,7 @@ import pytest
 
 from conformance import test_best_practices, test_email, test_example_dag, test_scheduling, test_use_cases
 from fixtures.airflow import Dag, DagDetails, DagRun, Pool, Task, TaskInstance
+from fixtures.errors import Blocked
 from fixtures.mail import Mail
 from fixtures.objects import Pod
 from fixtures.observations import FinishedRun
@@ -62,8 +63,13 @@ class Fake:
     pools: list[Pool] = field(default_factory=lambda: [Pool("default_pool", 128, 128)])
     pods: list[Pod] = field(default_factory=list)
     edges: dict[str, set[str]] = field(default_factory=dict)
+    tasks: list[Task] = field(default_factory=list)
+    details: dict[str, DagDetails] = field(default_factory=dict)
+    logs: dict[str, str] = field(default_factory=dict)
     executor: Executor = Executor.CELERY
     release: str = "airflow"
+    namespace: str = "airflow"
+    parser: str = "scheduler"
     notes: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -74,12 +80,18 @@ class Fake:
             dags=lambda tag="": [one for one in self.dags.values() if tag in one.tags],
             pool=lambda name: next(pool for pool in self.pools if pool.name == name),
             pools=lambda: self.pools,
-            tasks_of=lambda _: [task(task_id=id, downstream=down) for id, down in self.edges.items()],
+            tasks_of=lambda _: self.tasks or [task(task_id=id, downstream=down) for id, down in self.edges.items()],
+            details=lambda dag_id: self.details[dag_id],
+            import_errors=list,
+            log=lambda run, task_id, _: self.logs[task_id],
         )
-        self.cluster = SimpleNamespace(pods=lambda **_: self.pods)
+        self.cluster = SimpleNamespace(pods=lambda **_: self.pods, kube=SimpleNamespace(now=lambda: NOON))
+        self.waiter = SimpleNamespace(until=lambda _, look, **__: look())
 
     def see(self, observation: Any) -> Any:
-        return self.seen[observation.name]
+        if isinstance(found := self.seen[observation.name], Blocked):
+            raise found
+        return found
 
     def note(self, _: str, finding: str) -> None:
         self.notes.append(finding)
@@ -131,10 +143,28 @@ def started(seconds: int = 3, args: tuple[str, ...] = (), **options: str) -> Fak
     return Fake({"hello": hello, "facts": facts}, {f"scheduler.{k}": v for k, v in options.items()}, pods=[pod(args)])
 
 
-def unpaused(*days_ago: float) -> Fake:
+def unpaused(*days_ago: float, next_run: datetime | None = None) -> Fake:
     runs = [replace(RUN, run_type="scheduled", interval_end=NOON - timedelta(days=days)) for days in days_ago]
     hello = SimpleNamespace(finished=finished(ran("hello_task")))
-    return Fake({"hello": hello, "scheduled_runs": runs}, dags={"hello_world_dag": dag("hello_world_dag")})
+    return Fake(
+        {"hello": hello, "scheduled_runs": runs}, dags={"hello_world_dag": dag("hello_world_dag", next_run=next_run)}
+    )
+
+
+def example(**changes: Any) -> Fake:
+    known = dag("hello_world_dag", description="Simple hello world DAG")
+    details = replace(DagDetails("hello_world_dag", False, NOON, ""), **changes)
+    task = Task("hello_task", "PythonOperator", "airflow", 1, timedelta(minutes=5), False, frozenset())
+    return Fake({"airflow_access": None}, dags={known.dag_id: known}, tasks=[task], details={known.dag_id: details})
+
+
+def logged(load: str = "d.load", **changes: Any) -> Fake:
+    def log(task: str) -> str:
+        return f"INFO - Running <TaskInstance: {task} {RUN.run_id} [running]> on host h\nHello from Airflow!"
+
+    hello = SimpleNamespace(finished=finished(ran("hello_task")), log=log("d.hello_task"))
+    pipeline = Etl(finished(ran("extract"), ran("load")), {})
+    return Fake({"hello": hello, "etl": pipeline, **changes}, logs={"extract": log("d.extract"), "load": log(load)})
 
 
 def limited(**resources: Any) -> Fake:
@@ -172,6 +202,12 @@ Check = Callable[[Any], None]
         (S.test_pools_have_slots, lint(parsed(), parsed("theirs", own=False, pool="closed"))),
         (S.test_the_scheduler_is_declared_sanely, started()),
         (X.test_the_example_dag_runs_daily_without_the_past, unpaused(0.5)),
+        (X.test_the_example_dag_runs_daily_without_the_past, unpaused(next_run=NOON + timedelta(hours=12))),
+        (X.test_the_example_dag_runs_daily_without_the_past, unpaused(next_run=NOON - timedelta(days=9.5))),
+        (X.test_the_log_outlives_the_task, logged()),
+        (X.test_the_log_outlives_the_task, logged(load="d.extract", etl=Blocked("it failed", by="AF-ETL-001"))),
+        (X.test_the_example_dag_is_listed_as_documented, example()),
+        (X.test_the_example_dag_is_listed_as_documented, example(run_timeout=timedelta(hours=1))),
     ],
 )
 def test_a_good_deployment_passes(check: Check, subject: Fake) -> None:
@@ -211,6 +247,10 @@ def test_a_good_deployment_passes(check: Check, subject: Fake) -> None:
         (S.test_the_scheduler_is_declared_sanely, started(args=("scheduler", "--num-runs", "9")), "leave --num"),
         (S.test_the_scheduler_is_declared_sanely, started(args=("airflow", "scheduler", "--num-runs", "9")), "leave"),
         (X.test_the_example_dag_runs_daily_without_the_past, unpaused(0.5, 1.5, 2.5), "catchup: unpausing made 3"),
+        (X.test_the_example_dag_runs_daily_without_the_past, unpaused(next_run=NOON + timedelta(days=1.5)),
+         "promised is daily"),
+        (X.test_the_example_dag_is_listed_as_documented, example(run_timeout=timedelta(0, 240)), "dagrun_timeout"),
+        (X.test_the_log_outlives_the_task, logged(load="d.extract"), "log of load .* also holds that of d.extract"),
     ],
 )  # fmt: skip
 def test_a_broken_promise_is_named(check: Check, subject: Fake, says: str) -> None:

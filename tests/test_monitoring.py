@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from fixtures import statsd
+from fixtures.airflow import DagRun
 from fixtures.metrics import parse
 from fixtures.observations.monitoring import (
     PARSER_LINE,
@@ -14,6 +15,7 @@ from fixtures.observations.monitoring import (
     grid_states,
     log_source,
     metric_names,
+    others_in,
     why_lost,
 )
 
@@ -44,6 +46,52 @@ def test_an_option_that_changes_the_names_is_told(option: dict[str, str], said: 
 def test_a_rule_that_drops_is_told() -> None:
     mapping = "mappings:\n- {match: airflow.dagrun.duration.success, action: drop, name: dropped}\n"
     assert statsd.reasons(options(), mapping) == ["the mapping drops airflow.dagrun.duration.success (action: drop)"]
+
+
+def rule(match: str, name: str = "airflow_task_instance_duration", **more: str) -> dict[str, str]:
+    return {"match": match, "name": name, **more}
+
+
+def not_durations(*rules: dict[str, str], prefix: str = "airflow") -> list[str]:
+    return statsd.not_durations(rules, "airflow_task_instance_duration", prefix, "hello_world_dag.hello_task")
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        [rule("airflow.task.duration")],
+        [rule("airflow.dag.*.*.duration"), rule("airflow.dag.*.*.*.duration")],
+        [rule("airflow.task.duration"), rule("airflow.task_instance_duration")],  # the latter is never sent
+        [rule("airflow.task.duration"), rule("airflow.dag.*.*.queued_duration", name="airflow_task_queued")],
+        [rule(r"airflow\.dag\.(.+)\.duration", match_type="regex"), rule("airflow.dag.theirs.*.duration")],
+        [rule("airflow.dag.*.*.duration", name="airflow_task_duration")],
+        [],
+    ],
+)
+def test_durations_of_tasks_are_known_by_their_names(rules: list[dict[str, str]]) -> None:
+    assert not_durations(*rules) == []
+
+
+def test_names_begin_with_the_declared_prefix() -> None:
+    assert not_durations(rule("corp.task.duration"), prefix="corp") == []
+    assert not_durations(rule("airflow.task.duration"), prefix="corp") == ["airflow.task.duration"]
+
+
+@pytest.mark.parametrize(
+    ("rules", "others"),
+    [
+        ([rule("airflow.task.queued_duration")], ["airflow.task.queued_duration"]),
+        ([rule("airflow.dagrun.duration.success")], ["airflow.dagrun.duration.success"]),
+        ([rule("airflow.task.duration"), rule("airflow.dag.*.*.queued_duration")], ["airflow.dag.*.*.queued_duration"]),
+        ([rule("airflow.task.*")], ["airflow.task.*"]),
+        (  # the first rule that matches counts, and the chart's own come first
+            [rule("airflow.dag.*.*.duration", name="airflow_task_duration"), rule("airflow.dag.*.*.duration")],
+            ["airflow.dag.*.*.duration"],
+        ),
+    ],
+)
+def test_what_is_no_duration_of_a_task_is_told(rules: list[dict[str, str]], others: list[str]) -> None:
+    assert not_durations(*rules) == others
 
 
 def test_a_failed_run_that_counts_as_a_success_is_seen() -> None:
@@ -161,3 +209,24 @@ def test_an_exporter_that_listens_and_is_reached() -> None:
 def test_an_exporter_that_is_deaf(command: str, policies: dict[str, dict[str, object]], said: str) -> None:
     (reason,) = statsd.deaf(command, policies, "9125")
     assert said in reason
+
+
+EXTRACT = """\
+[2026-11-25T10:26:50.681+0000] {task_command.py:426} INFO - Running <TaskInstance: etl_pipeline.extract r1 [queued]> on host a
+[2026-11-25T10:26:51.000+0000] {dagrun.py:632} DEBUG - number of tis tasks for <DagRun etl_pipeline>: <TaskInstance: etl_pipeline.load r1 [None]>
+[2026-11-25T10:26:51.257+0000] {task_command.py:426} INFO - Running <TaskInstance: etl_pipeline.extract r1 [running]> on host a
+"""  # noqa: E501
+
+
+@pytest.mark.parametrize(
+    ("log", "others"),
+    [
+        (EXTRACT, []),
+        ("", []),
+        (EXTRACT + EXTRACT.replace(".extract", ".load"), ["etl_pipeline.load r1"]),
+        (EXTRACT + EXTRACT.replace(" r1 ", " r2 "), ["etl_pipeline.extract r2"]),
+        (EXTRACT.replace(".extract r1 [", ".load r1 map_index=2 ["), ["etl_pipeline.load r1"]),
+    ],
+)
+def test_a_log_that_holds_those_of_others_is_told(log: str, others: list[str]) -> None:
+    assert others_in(log, DagRun("etl_pipeline", "r1", "success"), "extract") == others
