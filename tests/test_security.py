@@ -151,3 +151,9 @@ def test_permissions_that_airflow_does_not_give_are_named() -> None:
     public, viewer = roles.excessive_permissions(SimpleNamespace(see=lambda one: seen[one.name]))  # type: ignore[arg-type]
     assert public.startswith("role Public holds menu_access on DAGs, which")
     assert viewer.startswith("role Viewer holds can_edit on Variables, which")
+
+
+def test_a_clear_extra_counts_by_the_names_in_it() -> None:
+    """What leads to a credential, and options, may stand in clear."""
+    names = {"lake": ["aws_secret_access_key", "region_name"], "gcp": ["key_path", "token_url"], "cache": []}
+    assert security.readable_extras(names) == ["extra of connection lake (aws_secret_access_key)"]
