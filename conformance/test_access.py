@@ -6,6 +6,8 @@ from fixtures.observations import DEFAULT_LOGIN, documented_login, opens, webser
 from fixtures.session import Unreachable
 from fixtures.subject import Subject
 
+PAGES = ("/home", "/connection/list/", "/users/list/", "/variable/list/", "/xcom/list/", "/log/list/")
+"""Each has a permission of its own, and opens to visitors by that one alone."""
 SHORTEST_SESSION = 5
 """Minutes; rules of a site may end a session that is idle for longer."""
 
@@ -33,10 +35,11 @@ def test_nothing_is_open_without_login(subject: Subject) -> None:
     """Without login every page MUST lead to the login form, and the API MUST refuse."""
     subject.see(webserver_ready)
     visitor = subject.airflow.anonymous()
-    for page in ("/home", "/connection/list/", "/users/list/"):
+    for page in PAGES:
         answer = visitor.get(page)
         assert answer.status == 302 and answer.to_login, (
-            f"GET {page} without login answered {answer.status} {answer.location}: is AUTH_ROLE_PUBLIC set?"
+            f"GET {page} without login answered {answer.status} {answer.location}: is AUTH_ROLE_PUBLIC set, or was the "
+            "role Public given permissions?"
         )
     api = visitor.get("/api/v1/dags")
     assert api.status in (401, 403), f"GET /api/v1/dags without login answered {api.status}"
