@@ -232,9 +232,16 @@ NOW = {
 
 @pytest.mark.parametrize("older", ["airflow.cfg", "airflow_local_settings.py", "webserver_config.py"])
 def test_a_file_of_the_configuration_that_was_changed_is_named(older: str) -> None:
-    """How lines end is nobody's business, nor is what a user mounts."""
+    """How lines end is nobody's business, nor is what a user mounts, nor what only the webserver reads elsewhere."""
     same = {**NOW, "webserver_config.py": "A = 1\n", "my_dag.py": "old"}
-    release = Release(NOW, {"scheduler-1": same, "webserver-1": same, "webserver-2": {**same, older: "old"}})
+    release = Release(
+        NOW,
+        {
+            "scheduler-1": {**same, "webserver_config.py": "old"},
+            "webserver-1": same,
+            "webserver-2": {**same, older: "old"},
+        },
+    )
     assert old_configuration(cast(Subject, release)) == [
         f"ConfigMap airflow-config was changed, webserver-2 still runs with the older {older}: restart it"
     ]
