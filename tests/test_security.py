@@ -7,6 +7,7 @@ import pytest
 from fixtures.objects import Json
 from fixtures.observations import roles, security
 from fixtures.observations.security import Credential, Holder, Known
+from fixtures.session import Answer
 
 STORED = {
     "airflow-secrets": {"sql_alchemy_conn": "postgresql://postgres:gr%40ss-hopper9@db:5432/airflow"},
@@ -120,6 +121,27 @@ def test_a_right_too_many_and_one_too_few_are_told() -> None:
     assert "may not" in deed.problem and "add the permission" in deed.problem
     assert "all the same" in roles.Deed("Viewer", "w", "r", "p", "403", "403", True).problem
     assert roles.Deed("Viewer", "w", "r", "p", "403", "403", False).problem == ""
+
+
+def test_what_no_permission_decides_has_a_remedy_of_its_own() -> None:
+    def deed(got: str, made: bool) -> roles.Deed:
+        return roles.Deed(
+            "Viewer", "trigger a DAG", "POST /x", "can_create on DAG Runs", "absent", got, made, "turn it off"
+        )
+
+    assert deed("absent", False).problem == ""
+    assert deed("200", True).problem == (
+        "role Viewer may trigger a DAG: POST /x answered 200, promised is absent; turn it off"
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "verdict"), [(404, "absent"), (403, "absent"), (200, "200"), (401, "401"), (302, "302")]
+)
+def test_what_nobody_serves_is_absent(status: int, verdict: str) -> None:
+    answer = Answer("POST", "http://airflow/api/experimental", status, "", "", "")
+    assert roles._verdict(answer, "absent") == verdict
+    assert roles._verdict(answer, "403") == str(status)
 
 
 def test_every_action_says_what_each_role_gets() -> None:
