@@ -179,3 +179,21 @@ def test_a_clear_extra_counts_by_the_names_in_it() -> None:
     """What leads to a credential, and options, may stand in clear."""
     names = {"lake": ["aws_secret_access_key", "region_name"], "gcp": ["key_path", "token_url"], "cache": []}
     assert security.readable_extras(names) == ["extra of connection lake (aws_secret_access_key)"]
+
+
+@pytest.mark.parametrize(
+    ("row", "shown", "noted"),
+    [("{key} ********", "", 0), ("{key} readable", "[core] hide_sensitive_var_conn_fields is False", 0), ("", "", 1)],
+)
+def test_a_list_of_variables_that_does_not_mask_is_told(row: str, shown: str, noted: int) -> None:
+    name, notes = security.Stored("conformance_secret_x", "", "readable"), []
+    session = SimpleNamespace(get=lambda *_, **__: Answer("GET", "/", 200, "", "", row.format(key=name.key)))
+    subject = SimpleNamespace(
+        see=lambda _: (name, {}),
+        airflow=SimpleNamespace(login=lambda: session),
+        option=lambda *_: "False",
+        note=lambda *words: notes.append(words),
+    )
+    told = security.shown_as_variable(subject)  # type: ignore[arg-type]
+    assert shown in told and bool(told) == bool(shown) and "readable" not in told
+    assert len(notes) == noted
