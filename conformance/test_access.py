@@ -1,11 +1,15 @@
 """Access and credentials (README: Access Airflow UI)."""
 
+from datetime import timedelta
+
 from fixtures.catalogue import requirement
 from fixtures.errors import Blocked
 from fixtures.observations import DEFAULT_LOGIN, documented_login, opens, webserver_ready
 from fixtures.session import Unreachable
 from fixtures.subject import Subject
 
+PAGES = ("/home", "/connection/list/", "/users/list/", "/variable/list/", "/xcom/list/", "/log/list/")
+"""Each has a permission of its own, and opens to visitors by that one alone."""
 SHORTEST_SESSION = 5
 """Minutes; rules of a site may end a session that is idle for longer."""
 
@@ -33,10 +37,11 @@ def test_nothing_is_open_without_login(subject: Subject) -> None:
     """Without login every page MUST lead to the login form, and the API MUST refuse."""
     subject.see(webserver_ready)
     visitor = subject.airflow.anonymous()
-    for page in ("/home", "/connection/list/", "/users/list/"):
+    for page in PAGES:
         answer = visitor.get(page)
         assert answer.status == 302 and answer.to_login, (
-            f"GET {page} without login answered {answer.status} {answer.location}: is AUTH_ROLE_PUBLIC set?"
+            f"GET {page} without login answered {answer.status} {answer.location}: is AUTH_ROLE_PUBLIC set, or was the "
+            "role Public given permissions?"
         )
     api = visitor.get("/api/v1/dags")
     assert api.status in (401, 403), f"GET /api/v1/dags without login answered {api.status}"
@@ -63,10 +68,13 @@ def test_the_documented_password_opens_the_ui(subject: Subject) -> None:
     assert credentials is not None
     users = subject.airflow.open_session(credentials).get("/users/list/")
     assert users.status == 200, f"{credentials.username} is no administrator: GET /users/list/ answers {users.status}"
-    minutes = int(subject.option("webserver", "session_lifetime_minutes", "43200", "webserver") or 43200)
+    declared = int(subject.option("webserver", "session_lifetime_minutes", "43200", "webserver") or 43200)
+    kept = users.keeps_session or timedelta(minutes=declared)
+    minutes = round(kept.total_seconds() / 60)
     assert minutes >= SHORTEST_SESSION, (
-        f"[webserver] session_lifetime_minutes is {minutes}: a user who reads a page for longer must log in again; "
-        "the default is 43200"
+        f"a user who reads a page for longer than {minutes} min must log in again: [webserver] "
+        f"session_lifetime_minutes is {declared} (the default is 43200), and PERMANENT_SESSION_LIFETIME in "
+        "webserver_config.py wins over it"
     )
     if credentials.password != DEFAULT_LOGIN.password:
         assert not opens(subject, DEFAULT_LOGIN), (

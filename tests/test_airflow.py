@@ -9,7 +9,10 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
+from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from time import time
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -73,7 +76,9 @@ class TestRealAirflow:
     def test_good_login_opens_the_ui_and_the_api(self, real_airflow: RealAirflow) -> None:
         airflow = real_airflow.client()
         session = airflow.open_session(ADMIN)
-        assert session.get("/home").status == 200
+        home = session.get("/home")
+        assert home.status == 200
+        assert home.keeps_session is not None and round(home.keeps_session / timedelta(days=1)) == 30
         assert airflow.roles(ADMIN.username) == {"Admin"}
 
     def test_wrong_password_is_told_without_the_password(self, real_airflow: RealAirflow) -> None:
@@ -339,6 +344,14 @@ def test_the_same_user_logs_in_once(stub: Stub) -> None:
     airflow = stub.client()
     assert airflow.login() is airflow.login(Credentials(ADMIN.username, ADMIN.password))
     assert stub.seen["POST /login/"] == 1
+
+
+@pytest.mark.parametrize(("name", "minutes"), [("session", 2), ("affinity", None)])
+def test_how_long_a_session_lasts_is_told_by_its_cookie(stub: Stub, name: str, minutes: int | None) -> None:
+    ends = formatdate(time() + 120, usegmt=True)
+    stub.replace["GET /home"] = [(200, {"Set-Cookie": f"{name}=x; Expires={ends}; Path=/"}, "DAGs")]
+    kept = stub.client().anonymous().get("/home").keeps_session
+    assert (kept and round(kept / timedelta(minutes=1))) == minutes
 
 
 def test_a_refused_login_leaves_the_open_session_alone(stub: Stub) -> None:

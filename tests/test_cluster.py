@@ -481,6 +481,23 @@ def test_services_and_what_is_behind_them(api: StubApi, cluster: Cluster) -> Non
     assert cluster.endpoints("airflow-webserver") == ["10.0.0.1", "10.0.0.3"]
 
 
+@pytest.mark.parametrize(("labels", "named"), [({}, ["old-exporter"]), ({"release": "other"}, [])])
+def test_strangers_behind_a_service(api: StubApi, cluster: Cluster, labels: dict[str, str], named: list[str]) -> None:
+    """A pod that no workload made, or that of another release; only addresses that the Service leads to count."""
+    ready(api, "statsd")
+    stranger = pod("old-exporter", "statsd", container("statsd"), labels=labels)
+    api.put(PODS, stranger | {"status": {**stranger["status"], "podIP": "10.0.0.9"}})
+    own = replica("statsd")
+    api.put(PODS, own | {"status": {**own["status"], "podIP": "10.0.0.1"}})
+    addresses = ["10.0.0.1", *(["10.0.0.9"] if named else [])]
+    pieces = "/apis/discovery.k8s.io/v1/namespaces/airflow/endpointslices"
+    name = {"name": "x", "labels": {"kubernetes.io/service-name": "airflow-statsd"}}
+    api.put(pieces, {"metadata": name, "endpoints": [{"addresses": [address]} for address in addresses]})
+    eventually(lambda: {one.address for one in cluster.ever_pods()} == {"10.0.0.1", "10.0.0.9"})
+    eventually(lambda: cluster.workload("statsd"))
+    assert cluster.strangers_behind("airflow-statsd", "statsd") == named
+
+
 def test_secrets_and_config_maps_are_decoded(api: StubApi, cluster: Cluster) -> None:
     base = "/api/v1/namespaces/airflow"
     data = {"admin-password": base64.b64encode(b"p\xc3\xa4ss\n").decode()}

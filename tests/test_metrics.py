@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import cast
+
 import pytest
 
 from fixtures.errors import BudgetExceeded, TargetFailed
 from fixtures.metrics import Metrics, grown, parse
+from fixtures.observations import metrics_baseline
+from fixtures.subject import Subject
 from tests.real_airflow import COLD_SECONDS, RealAirflow, wait_listed
 from tests.waiting import waiter
 
@@ -52,6 +57,17 @@ def test_a_total_beside_its_parts_is_not_counted_twice() -> None:
 
 def test_names_by_prefix() -> None:
     assert parse(SCRAPE).names("airflow_pool") == ["airflow_pool_open_slots"]
+
+
+def test_a_second_exporter_behind_the_service_is_told_before_anything_is_counted() -> None:
+    cluster = SimpleNamespace(
+        wait_ready=lambda component: None,
+        strangers_behind=lambda service, component: ["old-exporter"],
+        service=lambda name: {"spec": {"selector": {"component": "statsd"}}},
+    )
+    subject = SimpleNamespace(cluster=cluster, statsd_service=lambda: "airflow-statsd")
+    with pytest.raises(TargetFailed, match="Service airflow-statsd also leads to old-exporter"):
+        metrics_baseline.look(cast(Subject, subject))
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -11,6 +11,7 @@ from conformance.test_executor import test_a_task_is_delivered_once as judge_del
 from fixtures.cluster import Pod
 from fixtures.errors import TargetFailed
 from fixtures.gitsync import host_of
+from fixtures.kube import Json
 from fixtures.observations.pods import (
     Delivery,
     Template,
@@ -18,9 +19,12 @@ from fixtures.observations.pods import (
     deviations,
     missing_in,
     mounted_config_map,
+    old_configuration,
+    outdated,
     seen_differently,
     too_tight,
 )
+from fixtures.subject import Subject
 
 
 def spec(**changes: Any) -> dict[str, Any]:
@@ -204,3 +208,76 @@ def test_a_task_that_is_delivered_once_and_not_ended_passes(subject: Any) -> Non
 def test_a_task_that_is_delivered_again_or_ended_is_told(subject: Any, told: str) -> None:
     with pytest.raises(AssertionError, match=told):
         judge_delivery(subject)
+
+
+def test_a_key_that_is_mounted_under_another_name_is_found() -> None:
+    pod = scheduler()
+    pod.raw["spec"]["volumes"][0]["configMap"]["items"] = [{"key": "site.cfg", "path": "airflow.cfg"}]
+    assert mounted_config_map(pod, "scheduler", "/opt/airflow/airflow.cfg") == ("airflow-config", "site.cfg")
+
+
+class Release:
+    """A scheduler and a webserver whose containers hold files, and ConfigMaps; as much of a subject as that needs."""
+
+    HOME = "/opt/airflow/"
+
+    def __init__(self, now: dict[str, str], files: dict[str, dict[str, str]]) -> None:
+        self.now, self.files, self.cluster = now, files, self
+
+    def workloads(self) -> list[Any]:
+        return [SimpleNamespace(component=name) for name in ("scheduler", "webserver", "statsd")]
+
+    def running(self, component: str) -> list[Pod]:
+        return [self.pod(name, component) for name in self.files if name.startswith(component)]
+
+    def pod(self, name: str, component: str) -> Pod:
+        mounts = [{"name": "config", "mountPath": f"{self.HOME}{key}", "subPath": key} for key in self.now]
+        container = {"name": component, "image": "airflow", "volumeMounts": mounts}
+        volumes = [{"name": "config", "configMap": {"name": "airflow-config"}}]
+        status = {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}
+        spec: Json = {"containers": [container], "volumes": volumes}
+        return Pod({"metadata": {"name": name, "uid": name}, "spec": spec, "status": status})
+
+    def inside(self, pod: Pod, container: str) -> Any:
+        def run(command: str, path: str) -> Any:
+            return SimpleNamespace(stdout=self.files[pod.name].get(path.removeprefix(self.HOME), ""))
+
+        return SimpleNamespace(run=run)
+
+    def config_map(self, name: str) -> dict[str, str]:
+        return self.now
+
+
+NOW = {
+    "airflow.cfg": "[core]\n",
+    "airflow_local_settings.py": "",
+    "webserver_config.py": "A = 1\r\n",
+    "my_dag.py": "new",
+}
+
+
+@pytest.mark.parametrize("older", ["airflow.cfg", "airflow_local_settings.py", "webserver_config.py"])
+def test_a_file_of_the_configuration_that_was_changed_is_named(older: str) -> None:
+    """How lines end is nobody's business, nor is what a user mounts, nor what only the webserver reads elsewhere."""
+    same = {**NOW, "webserver_config.py": "A = 1\n", "my_dag.py": "old"}
+    release = Release(
+        NOW,
+        {
+            "scheduler-1": {**same, "webserver_config.py": "old"},
+            "webserver-1": same,
+            "webserver-2": {**same, older: "old"},
+        },
+    )
+    assert old_configuration(cast(Subject, release)) == [
+        f"ConfigMap airflow-config was changed, webserver-2 still runs with the older {older}: restart it"
+    ]
+
+
+def test_each_scheduler_must_have_the_template_as_it_is_declared() -> None:
+    path, now = "/opt/airflow/pod.yaml", {"pod.yaml": "kind: Pod\nmemory: 2"}
+    declared, old = Template(path, now["pod.yaml"], {}), {"pod.yaml": "kind: Pod\nmemory: 1"}
+    assert outdated(cast(Subject, Release(now, {"scheduler-1": now})), declared) == ""
+    assert outdated(cast(Subject, Release(now, {"scheduler-1": now, "scheduler-2": old})), declared) == (
+        "pod.yaml in ConfigMap airflow-config was changed, scheduler-2 still makes task pods from the older one: "
+        "+ memory: 2; - memory: 1"
+    )

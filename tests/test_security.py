@@ -7,6 +7,7 @@ import pytest
 from fixtures.objects import Json
 from fixtures.observations import roles, security
 from fixtures.observations.security import Credential, Holder, Known
+from fixtures.session import Answer
 
 STORED = {
     "airflow-secrets": {"sql_alchemy_conn": "postgresql://postgres:gr%40ss-hopper9@db:5432/airflow"},
@@ -122,6 +123,27 @@ def test_a_right_too_many_and_one_too_few_are_told() -> None:
     assert roles.Deed("Viewer", "w", "r", "p", "403", "403", False).problem == ""
 
 
+def test_what_no_permission_decides_has_a_remedy_of_its_own() -> None:
+    def deed(got: str, made: bool) -> roles.Deed:
+        return roles.Deed(
+            "Viewer", "trigger a DAG", "POST /x", "can_create on DAG Runs", "absent", got, made, "turn it off"
+        )
+
+    assert deed("absent", False).problem == ""
+    assert deed("200", True).problem == (
+        "role Viewer may trigger a DAG: POST /x answered 200, promised is absent; turn it off"
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "verdict"), [(404, "absent"), (403, "absent"), (200, "200"), (401, "401"), (302, "302")]
+)
+def test_what_nobody_serves_is_absent(status: int, verdict: str) -> None:
+    answer = Answer("POST", "http://airflow/api/experimental", status, "", "", "")
+    assert roles._verdict(answer, "absent") == verdict
+    assert roles._verdict(answer, "403") == str(status)
+
+
 def test_every_action_says_what_each_role_gets() -> None:
     for action in roles.actions():
         assert set(action.answers) == {"anonymous", "Viewer", "User", "Op", "Admin"}, action.what
@@ -151,3 +173,27 @@ def test_permissions_that_airflow_does_not_give_are_named() -> None:
     public, viewer = roles.excessive_permissions(SimpleNamespace(see=lambda one: seen[one.name]))  # type: ignore[arg-type]
     assert public.startswith("role Public holds menu_access on DAGs, which")
     assert viewer.startswith("role Viewer holds can_edit on Variables, which")
+
+
+def test_a_clear_extra_counts_by_the_names_in_it() -> None:
+    """What leads to a credential, and options, may stand in clear."""
+    names = {"lake": ["aws_secret_access_key", "region_name"], "gcp": ["key_path", "token_url"], "cache": []}
+    assert security.readable_extras(names) == ["extra of connection lake (aws_secret_access_key)"]
+
+
+@pytest.mark.parametrize(
+    ("row", "shown", "noted"),
+    [("{key} ********", "", 0), ("{key} readable", "[core] hide_sensitive_var_conn_fields is False", 0), ("", "", 1)],
+)
+def test_a_list_of_variables_that_does_not_mask_is_told(row: str, shown: str, noted: int) -> None:
+    name, notes = security.Stored("conformance_secret_x", "", "readable"), []
+    session = SimpleNamespace(get=lambda *_, **__: Answer("GET", "/", 200, "", "", row.format(key=name.key)))
+    subject = SimpleNamespace(
+        see=lambda _: (name, {}),
+        airflow=SimpleNamespace(login=lambda: session),
+        option=lambda *_: "False",
+        note=lambda *words: notes.append(words),
+    )
+    told = security.shown_as_variable(subject)  # type: ignore[arg-type]
+    assert shown in told and bool(told) == bool(shown) and "readable" not in told
+    assert len(notes) == noted

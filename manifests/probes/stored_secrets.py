@@ -1,6 +1,7 @@
 """Prints as JSON which encrypted connections and variables of the metadata database this container cannot decrypt.
 
-Also which connections have a password that is not encrypted (`clear`).
+Also what is stored without encryption: variables and passwords of connections (`clear`), and by connection the names of
+the texts in its extra (`extras`).
 
 Arguments: the key of fingerprints, then the names of variables whose decrypted value is reported as a fingerprint.
 Uses the Fernet key of the environment; imports no Airflow, which would take seconds.
@@ -33,11 +34,39 @@ stored = {
     "connection (extra)": "select conn_id, extra from connection where is_extra_encrypted",
     "variable": "select key, val from variable where is_encrypted",
 }
-CLEAR = "select conn_id from connection where coalesce(password, '') <> '' and is_encrypted is not true order by 1"
+clear = {
+    "connection": "select conn_id from connection where coalesce(password, '') <> '' and is_encrypted is not true",
+    "variable": "select key from variable where coalesce(val, '') <> '' and is_encrypted is not true",
+}
+CLEAR_EXTRAS = (
+    "select conn_id, extra from connection where coalesce(extra, '') <> '' and is_extra_encrypted is not true"
+)
+
+
+def names(extra):
+    """Of the texts in JSON, however deep; none in what is no JSON."""
+    try:
+        return sorted(_named(json.loads(extra)))
+    except ValueError:
+        return []
+
+
+def _named(value, name=""):
+    if isinstance(value, str):
+        return {name} if value else set()
+    inside = (
+        value.items() if isinstance(value, dict) else [(name, one) for one in value] if isinstance(value, list) else ()
+    )
+    return {found for key, one in inside for found in _named(one, key)}
+
+
 engine = sqlalchemy.create_engine(url, poolclass=sqlalchemy.pool.NullPool)
 found = {"unreadable": [], "read": 0, "variables": {}}
 with engine.connect() as database:
-    found["clear"] = [row[0] for row in database.execute(sqlalchemy.text(CLEAR))]
+    found["clear"] = sorted(
+        f"{kind} {row[0]}" for kind, statement in clear.items() for row in database.execute(sqlalchemy.text(statement))
+    )
+    found["extras"] = {name: names(extra) for name, extra in database.execute(sqlalchemy.text(CLEAR_EXTRAS))}
     for kind, statement in stored.items():
         for name, secret in database.execute(sqlalchemy.text(statement)):
             if not secret:
