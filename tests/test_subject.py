@@ -40,3 +40,27 @@ def test_of_several_services_the_documented_one_is_looked_at() -> None:
     assert services("metrics").statsd_service() == "metrics", "AF-NS-002 tells of its name"
     with pytest.raises(TargetFailed, match="no Service of the metrics exporter"):
         services().statsd_service()
+
+
+def container(name: str, **env: str) -> SimpleNamespace:
+    return SimpleNamespace(name=name, env=env, references={})
+
+
+@pytest.mark.parametrize(
+    ("values", "found"),
+    [
+        ({"dags": {"gitSync": {"containerName": "dag-sync"}}}, "dag-sync"),
+        ({"dags": {"gitSync": {"enabled": True}}}, "git-sync"),
+        ({}, "puller"),
+    ],
+)
+def test_the_values_or_else_the_repository_tell_which_container_is_git_sync(values: Any, found: str) -> None:
+    containers = {one.name: one for one in (container("scheduler"), container("puller", GITSYNC_REPO="r"))}
+    scheduler = SimpleNamespace(phase="Running", deleted=False, containers=containers)
+    release = subject(values=values, pods=lambda component: [scheduler], workload=lambda component: None)
+    assert release.git_sync == found
+
+
+def test_without_a_repository_git_sync_has_its_usual_name() -> None:
+    release = subject(values={}, pods=lambda component: [], workload=lambda component: None)
+    assert release.git_sync == "git-sync"
