@@ -37,7 +37,7 @@ def test_dags_come_from_the_declared_revision(subject: Subject) -> None:
         f"declared ref {subject.see(repository).ref} is {server}, the scheduler has {scheduler}: git-sync has {told}; "
         "a branch wins over another ref, and a rev over both (dags.gitSync.branch, ref, rev)"
     )
-    configured = str(PurePosixPath(subject.config.get("core", "dags_folder")))
+    configured = str(PurePosixPath(subject.dags_folder))
     folder = subject.declared_dags_folder()
     assert configured == folder, f"[core] dags_folder is {configured}, with dags.gitSync it must be {folder}"
     fileloc = subject.see(hello).fileloc

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import yaml
 
 from conformance.test_components import test_redis_is_the_one_broker as judge_brokers
 from fixtures.gitsync import error_of
@@ -103,3 +105,16 @@ def test_a_broker_of_no_use_is_told_without_the_workers() -> None:
     found = architecture.brokers.look(subject)  # type: ignore[arg-type]
     assert set(found.seen) == {"scheduler"}
     assert seen == [scheduler_ready]
+
+
+def test_the_config_map_is_mounted_at_the_release_s_own_folder_beside_its_own_volumes(tmp_path: Path) -> None:
+    """Each component keeps its own lists, and gets no other's."""
+    ca = {"name": "ca", "configMap": {"name": "ca"}}
+    values = {"scheduler.extraVolumes": [ca], "workers.extraVolumes": [ca]}
+    subject: Any = SimpleNamespace(value=values.get, dags_mount="/srv/dags")
+    overlay = yaml.safe_load(architecture.mounting_overlay(subject, tmp_path).read_text())
+    assert overlay["dags"] == {"gitSync": {"enabled": False}}
+    for component, own in (("scheduler", [ca]), ("webserver", []), ("workers", [ca]), ("dagProcessor", [])):
+        assert overlay[component]["extraVolumes"] == [*own, {"name": "my-dag", "configMap": {"name": "my-dag"}}]
+        (mount,) = overlay[component]["extraVolumeMounts"]
+        assert mount == {"name": "my-dag", "mountPath": "/srv/dags/my_dag.py", "subPath": "my_dag.py"}

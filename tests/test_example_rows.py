@@ -64,6 +64,7 @@ class Fake:
     edges: dict[str, set[str]] = field(default_factory=dict)
     executor: Executor = Executor.CELERY
     release: str = "airflow"
+    git_sync: str = "git-sync"
     notes: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from fixtures.cluster import Pod
 from fixtures.errors import TargetFailed
 from fixtures.progress import Progress
 from fixtures.settings import Executor, Settings
@@ -29,6 +30,12 @@ def subject(*, values: dict[str, Any] | None = None, **cluster: Any) -> Subject:
     )
 
 
+def running(name: str, **env: str) -> Pod:
+    """A running pod of a component, as `Subject.pod` finds it."""
+    spec = {"containers": [{"name": name, "env": [{"name": key, "value": value} for key, value in env.items()]}]}
+    return Pod({"metadata": {"name": name, "uid": name}, "spec": spec, "status": {"phase": "Running"}})
+
+
 def services(*names: str) -> Subject:
     """A release some component of which has these Services."""
     return subject(services=lambda component: sorted(names))
@@ -42,10 +49,6 @@ def test_of_several_services_the_documented_one_is_looked_at() -> None:
         services().statsd_service()
 
 
-def container(name: str, **env: str) -> SimpleNamespace:
-    return SimpleNamespace(name=name, env=env, references={})
-
-
 @pytest.mark.parametrize(
     ("values", "found"),
     [
@@ -55,12 +58,49 @@ def container(name: str, **env: str) -> SimpleNamespace:
     ],
 )
 def test_the_values_or_else_the_repository_tell_which_container_is_git_sync(values: Any, found: str) -> None:
-    containers = {one.name: one for one in (container("scheduler"), container("puller", GITSYNC_REPO="r"))}
-    scheduler = SimpleNamespace(phase="Running", deleted=False, containers=containers)
-    release = subject(values=values, pods=lambda component: [scheduler], workload=lambda component: None)
+    release = subject(
+        values=values, pods=lambda component: [running("puller", GITSYNC_REPO="r")], workload=lambda component: None
+    )
     assert release.git_sync == found
 
 
 def test_without_a_repository_git_sync_has_its_usual_name() -> None:
     release = subject(values={}, pods=lambda component: [], workload=lambda component: None)
     assert release.git_sync == "git-sync"
+
+
+@pytest.mark.parametrize(
+    ("cfg", "env", "dags", "logs"),
+    [
+        ("", {}, "/opt/airflow/dags", "/opt/airflow/logs"),
+        ("", {"AIRFLOW_HOME": "/home/airflow"}, "/home/airflow/dags", "/home/airflow/logs"),
+        (
+            "[core]\ndags_folder = /srv/dags\n",
+            {"AIRFLOW__LOGGING__BASE_LOG_FOLDER": "/srv/logs"},
+            "/srv/dags",
+            "/srv/logs",
+        ),
+    ],
+)
+def test_folders_are_below_airflows_home_unless_they_are_declared(
+    cfg: str, env: dict[str, str], dags: str, logs: str
+) -> None:
+    release = subject(config_map=lambda name: {"airflow.cfg": cfg}, pods=lambda component: [running(component, **env)])
+    assert (release.dags_folder, release.log_folder("worker")) == (dags, logs)
+
+
+@pytest.mark.parametrize(
+    ("values", "mount", "folder"),
+    [
+        ({"airflowHome": "/opt/airflow"}, "/opt/airflow/dags", "/opt/airflow/dags"),
+        ({"airflowHome": "/home/airflow", "dags": {"mountPath": None}}, "/home/airflow/dags", "/home/airflow/dags"),
+        (
+            {"dags": {"mountPath": "/srv/dags/", "gitSync": {"enabled": True, "subPath": "/a/"}}},
+            "/srv/dags",
+            "/srv/dags/repo/a",
+        ),
+    ],
+)
+def test_the_values_tell_where_dags_lie(values: dict[str, Any], mount: str, folder: str) -> None:
+    release = subject(values=values)
+    assert (release.dags_mount, release.declared_dags_folder()) == (mount, folder)
