@@ -104,3 +104,43 @@ def test_folders_are_below_airflows_home_unless_they_are_declared(
 def test_the_values_tell_where_dags_lie(values: dict[str, Any], mount: str, folder: str) -> None:
     release = subject(values=values)
     assert (release.dags_mount, release.declared_dags_folder()) == (mount, folder)
+
+
+SITE = {"AIRFLOW__CORE__DEFAULT_TIMEZONE": "Europe/Berlin", "AIRFLOW__CORE__TEST_CONNECTION": "Enabled"}
+
+
+def configured(*, env: Any = (), env_from: Any = ()) -> Subject:
+    """A release whose scheduler has an environment, and whose airflow.cfg disables tests of connections."""
+    spec = {"containers": [{"name": "scheduler", "env": list(env), "envFrom": list(env_from)}]}
+    pod = Pod({"metadata": {"name": "p", "uid": "u"}, "spec": spec, "status": {"phase": "Running"}})
+    maps = {"airflow-config": {"airflow.cfg": "[core]\ntest_connection = Disabled\n"}, "site": SITE}
+    return subject(pods=lambda component: [pod], config_map=maps.__getitem__, secret={"mail": {"host": "m"}}.get)
+
+
+def test_an_option_may_come_from_a_config_map() -> None:
+    """The chart's extraEnvFrom is for that; the container's own variables win over it, as in Kubernetes."""
+    site = {"configMapRef": {"name": "site"}}
+    assert configured(env_from=[site]).option("core", "default_timezone", "utc") == "Europe/Berlin"
+    own = [{"name": "AIRFLOW__CORE__DEFAULT_TIMEZONE", "value": "Asia/Tokyo"}]
+    assert configured(env=own, env_from=[site]).option("core", "default_timezone", "utc") == "Asia/Tokyo"
+    assert configured().option("core", "default_timezone", "utc") == "utc"
+
+
+def test_what_is_referred_to_need_not_count() -> None:
+    release = configured(env_from=[{"configMapRef": {"name": "site"}}])
+    assert release.option("core", "test_connection") == "Enabled"
+    assert release.option("core", "test_connection", referenced=False) == "Disabled"
+
+
+def test_an_option_from_a_secret_is_not_written_anywhere() -> None:
+    chosen = {"secretKeyRef": {"name": "mail", "key": "host"}}
+    release, learned = configured(env=[{"name": "AIRFLOW__SMTP__SMTP_HOST", "valueFrom": chosen}]), list[str]()
+    release.learn = learned.append
+    assert release.option("smtp", "smtp_host", "localhost") == "m"
+    assert learned == ["m"]
+
+
+def test_a_variable_without_a_value_of_its_own_leaves_the_option_to_airflow_cfg() -> None:
+    for source in ({"fieldRef": {"fieldPath": "status.hostIP"}}, {"configMapKeyRef": {"name": "site", "key": "gone"}}):
+        release = configured(env=[{"name": "AIRFLOW__CORE__TEST_CONNECTION", "valueFrom": source}])
+        assert release.option("core", "test_connection") == "Disabled"
