@@ -16,8 +16,8 @@ from fixtures.observations.examples import (
 )
 from fixtures.subject import Subject
 
-SIZED = {"webserver", "scheduler", "worker", "redis", "statsd", "base", "git-sync", "git-sync-init"}
-"""Containers of what the README names; of others, such as log groomers and sidecars, a note tells."""
+SIZED = {"webserver", "scheduler", "worker", "redis", "statsd", "base"}
+"""Containers of what the README names, beside git-sync; of others, such as log groomers and sidecars, a note tells."""
 
 
 @requirement("AF-BP-001")
@@ -98,7 +98,8 @@ def test_containers_have_limits(subject: Subject) -> None:
         for container in (*pod.init_containers.values(), *pod.containers.values())
     }
     lacks = {where: f"{where} lacks {', '.join(what)}" for where, what in sorted(missing.items()) if what}
-    told = {where for where in lacks if where.rpartition("/")[2] in SIZED}
+    sized = {*SIZED, subject.git_sync, f"{subject.git_sync}-init"}
+    told = {where for where in lacks if where.rpartition("/")[2] in sized}
     for where in sorted(lacks.keys() - told):
         subject.note("AF-OPS-001", lacks[where])
     lacking = "; ".join(lacks[where] for where in sorted(told))

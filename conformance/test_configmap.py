@@ -47,7 +47,7 @@ def test_a_changed_configmap_takes_effect(subject: Subject) -> None:
 def test_git_sync_and_configmap_are_not_mixed(subject: Subject) -> None:
     """DAGs SHOULD come by git-sync or by ConfigMap, not both."""
     mounts = {component: sorted(names) for component, names in dag_config_maps(subject).items()}
-    if subject.value("dags.gitSync.enabled", False) or "git-sync" in subject.pod(subject.parser).containers:
+    if subject.value("dags.gitSync.enabled", False) or subject.git_sync in subject.pod(subject.parser).containers:
         assert not mounts, (
             f"dags.gitSync.enabled is set and ConfigMaps are mounted below the DAG folder, whose files are "
             f"never read from there: {mounts}"

@@ -27,7 +27,9 @@ def test_a_task_queries_postgresql(subject: Subject) -> None:
 def test_connections_are_tested_only_where_enabled(subject: Subject) -> None:
     """Airflow SHOULD test connections for its users only where `[core] test_connection` enables that."""
     subject.see(airflow_access)
-    declared = subject.option("core", "test_connection", component="webserver") or "Disabled"
+    # What the values say comes first: a ConfigMap in the environment that says otherwise is one that was forgotten.
+    written = subject.option("core", "test_connection", component="webserver", referenced=False)
+    declared = written or subject.option("core", "test_connection", component="webserver") or "Disabled"
     answer = subject.airflow.test_connection("sqlite", "")
     if declared.strip().lower() == "enabled":
         assert answer.status != 403, f"[core] test_connection is {declared}, and the API refuses: {answer.text[:200]}"

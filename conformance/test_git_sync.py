@@ -31,13 +31,13 @@ def test_dags_come_from_the_declared_revision(subject: Subject) -> None:
     subject.require_git_sync()
     subject.see(dags_on_disk)
     server, scheduler = subject.see(first_checkout)
-    env = subject.pod(subject.parser).container("git-sync").env
+    env = subject.pod(subject.parser).container(subject.git_sync).env
     told = {name: env.get(name) for name in ("GITSYNC_REF", "GIT_SYNC_BRANCH", "GIT_SYNC_REV")}
     assert scheduler == server, (
         f"declared ref {subject.see(repository).ref} is {server}, the scheduler has {scheduler}: git-sync has {told}; "
         "a branch wins over another ref, and a rev over both (dags.gitSync.branch, ref, rev)"
     )
-    configured = str(PurePosixPath(subject.config.get("core", "dags_folder")))
+    configured = str(PurePosixPath(subject.dags_folder))
     folder = subject.declared_dags_folder()
     assert configured == folder, f"[core] dags_folder is {configured}, with dags.gitSync it must be {folder}"
     fileloc = subject.see(hello).fileloc
@@ -91,7 +91,8 @@ def test_task_pods_clone_the_latest_commit(subject: Subject) -> None:
     finished, log = subject.see(revision_run)
     pod = finished.pod("revision")
     if not subject.value("dags.persistence.enabled", False):  # with a volume, the pod shares the scheduler's checkout
-        assert "git-sync-init" in pod.init_containers, f"task pod {pod.name} has no init container git-sync-init"
+        clones = f"{subject.git_sync}-init"
+        assert clones in pod.init_containers, f"task pod {pod.name} has no init container {clones}"
     if LOGS_GONE not in log:
         assert subject.see(committed).token in log, "the task pod ran code of an older commit"
 
@@ -104,7 +105,7 @@ def test_the_webserver_needs_no_checkout(subject: Subject) -> None:
     pod = subject.see(webserver_ready)
     dag_id = subject.see(facts_triggered).dag_id
     assert dag_id in subject.airflow.source(dag_id), f"the webserver does not show the code of {dag_id}"
-    if "git-sync" in pod.containers:
+    if subject.git_sync in pod.containers:
         subject.note("AF-GIT-005", f"{pod.name} has git-sync, which a webserver of Airflow 2 has no use for")
 
 

@@ -74,9 +74,7 @@ def test_the_template_is_complete(subject: Subject) -> None:
     assert policy == "Never", (
         f"restartPolicy of the pod template is {policy or 'not set'}: a task that ended starts again"
     )
-    folder = subject.config.get("core", "dags_folder", fallback="/opt/airflow/dags")
-    logs = subject.config.get("logging", "base_log_folder", fallback="/opt/airflow/logs")
-    missing = missing_in(declared, scheduler, folder, logs)
+    missing = missing_in(declared, scheduler, subject.dags_folder, subject.log_folder())
     assert not missing, f"task pods of the template {declared.path} lack what the scheduler has: {'; '.join(missing)}"
     account, wanted = declared.spec.get("serviceAccountName"), declared_service_account(subject)
     assert account and (not wanted or account == wanted), (

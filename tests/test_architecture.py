@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import yaml
 
 from conformance.test_components import test_redis_is_the_one_broker as judge_brokers
 from conformance.test_components import test_the_scheduler_is_alive as judge_scheduler
@@ -173,3 +175,16 @@ def test_tasks_whose_heartbeat_comes_in_time_are_left_alone(subject: Any) -> Non
 def test_a_task_that_would_be_taken_for_dead_is_told(subject: Any) -> None:
     with pytest.raises(AssertionError, match=r"scheduler_zombie_task_threshold .*job_heartbeat_sec"):
         judge_scheduler(subject)
+
+
+def test_the_config_map_is_mounted_at_the_release_s_own_folder_beside_its_own_volumes(tmp_path: Path) -> None:
+    """Each component keeps its own lists, and gets no other's."""
+    ca = {"name": "ca", "configMap": {"name": "ca"}}
+    values = {"scheduler.extraVolumes": [ca], "workers.extraVolumes": [ca]}
+    subject: Any = SimpleNamespace(value=values.get, dags_mount="/srv/dags")
+    overlay = yaml.safe_load(architecture.mounting_overlay(subject, tmp_path).read_text())
+    assert overlay["dags"] == {"gitSync": {"enabled": False}}
+    for component, own in (("scheduler", [ca]), ("webserver", []), ("workers", [ca]), ("dagProcessor", [])):
+        assert overlay[component]["extraVolumes"] == [*own, {"name": "my-dag", "configMap": {"name": "my-dag"}}]
+        (mount,) = overlay[component]["extraVolumeMounts"]
+        assert mount == {"name": "my-dag", "mountPath": "/srv/dags/my_dag.py", "subPath": "my_dag.py"}

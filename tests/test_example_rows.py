@@ -70,6 +70,7 @@ class Fake:
     release: str = "airflow"
     namespace: str = "airflow"
     parser: str = "scheduler"
+    git_sync: str = "git-sync"
     notes: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:

@@ -34,7 +34,7 @@ def test_the_values_declare_the_period() -> None:
             return git_sync.get(path.rpartition(".")[2], default)
 
         pod: Any = SimpleNamespace(container=lambda name: container)
-        subject: Any = SimpleNamespace(value=value)
+        subject: Any = SimpleNamespace(value=value, git_sync="git-sync")
         return gitsync.declared_period(subject, pod)
 
     assert declared(wait=5, period="1m") == 5

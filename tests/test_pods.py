@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from configparser import ConfigParser
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -16,14 +17,17 @@ from fixtures.observations.pods import (
     Delivery,
     Template,
     comparable,
+    declared_service_account,
     deviations,
     missing_in,
     mounted_config_map,
     old_configuration,
     outdated,
+    rights,
     seen_differently,
     too_tight,
 )
+from fixtures.settings import Executor
 from fixtures.subject import Subject
 
 
@@ -281,3 +285,53 @@ def test_each_scheduler_must_have_the_template_as_it_is_declared() -> None:
         "pod.yaml in ConfigMap airflow-config was changed, scheduler-2 still makes task pods from the older one: "
         "+ memory: 2; - memory: 1"
     )
+
+
+@pytest.mark.parametrize(
+    ("mine", "lost"),
+    [
+        (["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"], []),
+        (["AIRFLOW__CORE__SQL_ALCHEMY_CONN"], []),
+        ([], ["no variable AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"]),
+    ],
+)
+def test_one_of_the_two_names_of_the_database_is_enough(mine: list[str], lost: list[str]) -> None:
+    names = ("AIRFLOW__CORE__SQL_ALCHEMY_CONN", "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN")
+    above = scheduler()
+    above.raw["spec"]["containers"][0]["env"] = [{"name": name, "value": "x"} for name in names]
+    body = spec(securityContext={"fsGroup": 0})
+    body["containers"][0]["env"] = [{"name": name, "value": "x"} for name in mine]
+    assert missing_in(template(body), above, "/opt/airflow/dags/x", "/logs") == lost
+
+
+def test_a_size_may_be_written_in_several_ways() -> None:
+    declared = {"volumes": [{"name": "dags", "emptyDir": {"sizeLimit": "1024Mi"}}]}
+    for stored, found in (
+        ("1Gi", []),
+        ("2Gi", ["spec.volumes[dags].emptyDir.sizeLimit is 2Gi, the template says 1024Mi"]),
+    ):
+        actual = {"volumes": [{"name": "dags", "emptyDir": {"sizeLimit": stored}}]}
+        assert list(deviations(declared, actual, "spec")) == found
+
+
+@pytest.mark.parametrize(
+    ("values", "account", "declared", "launches"),
+    [
+        ({"executor": "x"}, "airflow-worker", "airflow-worker", True),
+        ({"executor": "x"}, "tasks", "airflow-worker", True),  # it is the wrong one, and must be told
+        ({"podTemplate": "kind: Pod"}, "airflow-worker", "", True),
+        ({"podTemplate": "kind: Pod"}, "tasks", "", False),
+        ({"podTemplate": "kind: Pod", "allowPodLaunching": False}, "airflow-worker", "", False),
+    ],
+)
+def test_a_written_out_template_names_the_account_of_tasks(
+    values: dict[str, Any], account: str, declared: str, launches: bool
+) -> None:
+    subject: Any = SimpleNamespace(
+        values=values, value=lambda path, default=None: values.get(path, default), release="airflow",
+        namespace="airflow", executor=Executor.KUBERNETES, config=ConfigParser(),
+    )  # fmt: skip
+    assert declared_service_account(subject) == declared
+    accounts = {"scheduler": "s", "webserver": "w", "worker": account}
+    wanted = {str(right) for right in rights(subject, accounts) if right.component == "worker" and right.expected}
+    assert ("create pods in namespace airflow" in wanted) is launches

@@ -102,10 +102,7 @@ def test_of_two_variables_with_one_name_the_last_one_counts() -> None:
         def secret(self, name: str) -> dict[str, str]:
             return {"k": f"value of {name}"}
 
-    class Subject:
-        cluster = Cluster()
-
-    environments = security.Environments(Subject())  # type: ignore[arg-type]
+    environments = security.Environments(Cluster())  # type: ignore[arg-type]
     assert environments.of(spec) == {"A": security.Variable("literal")}
     spec["env"].reverse()
     assert environments.of(spec) == {"A": security.Variable("value of s", "secret/s#k")}
