@@ -69,7 +69,7 @@ def test_every_pod_with_git_sync_keeps_the_declared_interval() -> None:
     cluster = SimpleNamespace(
         workloads=lambda: [SimpleNamespace(component=name) for name in there], pods=lambda component: [there[component]]
     )
-    subject: Any = SimpleNamespace(cluster=cluster)
+    subject: Any = SimpleNamespace(cluster=cluster, git_sync="git-sync")
     assert architecture.other_periods(subject, 5) == ["120 s in worker-0"]
     assert architecture.other_periods(subject, 120) == ["5 s in scheduler-0"]
 
