@@ -1,5 +1,7 @@
 """Fixtures that several test modules share."""
 
+import signal
+
 from hypothesis import HealthCheck, settings
 
 from tests.caching import cache
@@ -12,3 +14,8 @@ __all__ = ["cache", "helm_binary", "published_chart", "real_airflow", "small_cha
 # How fast examples are drawn says nothing about the suite; on a busy machine it would fail tests.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
+
+
+def pytest_configure() -> None:
+    """Let a polite kill, as CI sends it, end what the tests started, as Ctrl-C does."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
