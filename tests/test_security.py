@@ -183,7 +183,7 @@ def test_a_clear_extra_counts_by_the_names_in_it() -> None:
     [("{key} ********", "", 0), ("{key} readable", "[core] hide_sensitive_var_conn_fields is False", 0), ("", "", 1)],
 )
 def test_a_list_of_variables_that_does_not_mask_is_told(row: str, shown: str, noted: int) -> None:
-    name, notes = security.Stored("conformance_secret_x", "", "readable"), []
+    name, notes = security.Stored("conformance_secret_x", "readable"), []
     session = SimpleNamespace(get=lambda *_, **__: Answer("GET", "/", 200, "", "", row.format(key=name.key)))
     subject = SimpleNamespace(
         see=lambda _: (name, {}),
