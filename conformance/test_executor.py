@@ -41,7 +41,7 @@ def test_each_task_has_a_pod_of_its_own(subject: Subject) -> None:
         pod = pods[task_id]
         assert pod.is_host(task.hostname), f"{task_id} says it ran on {task.hostname}, its pod is {pod.name}"
         assert "base" in pod.containers, f"pod {pod.name} has no container `base`"
-    if subject.config.getboolean("kubernetes_executor", "delete_worker_pods", fallback=True):
+    if subject.flag("kubernetes_executor", "delete_worker_pods", "True"):
         subject.see(ended_pods)
         subject.cluster.wait_gone(pods.values())
 

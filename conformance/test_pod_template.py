@@ -139,7 +139,7 @@ def test_tasks_see_what_the_scheduler_sees(subject: Subject) -> None:
 def test_task_pods_do_not_pile_up(subject: Subject) -> None:
     """A task pod MUST end when its task has ended, and finished pods MUST NOT pile up."""
     subject.see(ended_pods)
-    if not subject.config.getboolean("kubernetes_executor", "delete_worker_pods", fallback=True):
+    if not subject.flag("kubernetes_executor", "delete_worker_pods", "True"):
         assert is_cleaned(subject), (
             "[kubernetes_executor] delete_worker_pods is False and nothing else deletes finished task pods: they stay "
             "for ever; set it to True, or cleanup.enabled: true"

@@ -1,5 +1,6 @@
 """What `make guest` finds out of an audit log, of what runs left, and of how they ended."""
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,8 @@ from images import node
 def host(tmp_path: Path) -> Any:
     cluster = OwnCluster("c", tmp_path)
     (tmp_path / node.AUDIT_LOG).parent.mkdir()
-    return Host(cluster, Executor.CELERY, "airflow", None, None)  # type: ignore[arg-type]
+    options = guest.Options.model_validate({})
+    return Host(options, cluster, Executor.CELERY, "airflow", None, None)  # type: ignore[arg-type]
 
 
 READER = Account("guest-reader", "airflow", Path("kubeconfig"))
@@ -93,6 +95,18 @@ def users(password: str) -> Inventory:
 
 def test_a_table_that_is_new_counts() -> None:
     assert inventory.additions(holding(), holding(own={"1": "x"}), Allowed(frozenset(), {})) == ["1 rows of own (1)"]
+
+
+def test_runs_judge_the_release_that_was_brought_up(host: Host) -> None:
+    options = guest.Options.model_validate({"RELEASE": "flow", "BUDGET_SCALE": "2", "AIRFLOW": "2.9.3"})
+    given = guest.target(dataclasses.replace(host, options=options), READER)
+    assert {name: given[name] for name in ("RELEASE", "BUDGET_SCALE", "AIRFLOW", "EXECUTOR", "CONTEXT")} == {
+        "RELEASE": "flow",
+        "BUDGET_SCALE": "2.0",
+        "AIRFLOW": "2.9.3",
+        "EXECUTOR": "celery",
+        "CONTEXT": "guest-reader",
+    }
 
 
 def test_a_run_without_a_report_is_not_conformant() -> None:

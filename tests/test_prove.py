@@ -202,6 +202,9 @@ def test_options_of_other_commands_are_refused() -> None:
         prove.options({"ID": "AF-*"})
     with pytest.raises(UsageError, match="FAULTS is not an option"):
         prove.options({"MAKEFLAGS": " -- FAULTS=GS-03"})
+    for name, value in {"SCENARIO": "upgrade", "READONLY": "1", "LIVE": "0"}.items():
+        with pytest.raises(UsageError, match=f"{name} does not go with `make prove`"):
+            prove.options({name: value})
 
 
 def test_a_cluster_that_is_not_the_suites_own_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -73,6 +73,7 @@ def test_without_a_repository_git_sync_has_its_usual_name() -> None:
     ("cfg", "env", "dags", "logs"),
     [
         ("", {}, "/opt/airflow/dags", "/opt/airflow/logs"),
+        ("[core]\ndags_folder = /a\n", {"AIRFLOW__CORE__DAGS_FOLDER": "/b"}, "/b", "/opt/airflow/logs"),
         ("", {"AIRFLOW_HOME": "/home/airflow"}, "/home/airflow/dags", "/home/airflow/logs"),
         (
             "[core]\ndags_folder = /srv/dags\n",
@@ -85,7 +86,11 @@ def test_without_a_repository_git_sync_has_its_usual_name() -> None:
 def test_folders_are_below_airflows_home_unless_they_are_declared(
     cfg: str, env: dict[str, str], dags: str, logs: str
 ) -> None:
-    release = subject(config_map=lambda name: {"airflow.cfg": cfg}, pods=lambda component: [running(component, **env)])
+    release = subject(
+        config_map=lambda name: {"airflow.cfg": cfg},
+        pods=lambda component: [running(component, **env)],
+        workload=lambda component: None,
+    )
     assert (release.dags_folder, release.log_folder("worker")) == (dags, logs)
 
 
