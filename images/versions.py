@@ -178,6 +178,6 @@ def airflow_cut_off(version: str) -> date:
     if version not in known:
         raise UsageError(
             f"the sealed build has no recipe for Airflow {version}; it has {', '.join(known)}",
-            "choose one of those with AIRFLOW=, or pull images with IMAGES=pull",
+            "choose one of those with AIRFLOW=, in a scenario with FROM= and TO=, or pull images with IMAGES=pull",
         )
     return known[version]

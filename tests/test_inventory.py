@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from fixtures import process
-from fixtures.inventory import Allowed, Inventory, losses
+from fixtures.inventory import Allowed, Inventory, fingerprint, losses
 from fixtures.subject import PROBES
 from tests.real_airflow import COLD_SECONDS, environment
 
@@ -47,6 +47,22 @@ def test_nothing_is_lost_where_only_new_things_came() -> None:
         fresh={"1": {"a": "b"}},
     )
     assert losses(BEFORE, after, ALLOWED) == []
+
+
+def test_what_somebody_was_at_work_on_may_change_and_must_stay() -> None:
+    allowed = Allowed(frozenset(), {}, {"dag_run": ["running"], "task_instance": [None]})
+    running, ended = fingerprint("running"), fingerprint("success")
+    before = inventory(
+        dag_run={"1": {"state": running}, "2": {"state": ended}, "3": {"state": running}},
+        task_instance={"1": {"state": None}},
+    )
+    after = inventory(
+        dag_run={"1": {"state": ended}, "2": {"state": running}}, task_instance={"1": {"state": fingerprint("queued")}}
+    )
+    assert losses(before, after, allowed) == [
+        "1 of 3 rows of dag_run are gone (3)",
+        "state of 1 of 3 rows of dag_run changed (2)",
+    ]
 
 
 def test_lost_rows_tables_and_values_are_named() -> None:

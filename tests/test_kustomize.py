@@ -28,9 +28,20 @@ def test_an_empty_overlay_is_refused() -> None:
 
 
 def test_images_that_are_not_at_hand_are_named() -> None:
-    kustomize.require_images([POD], OVERLAY, frozenset({"web:1"}))
+    kustomize.require_images([POD], "the overlay o", frozenset({"web:1"}))
     with pytest.raises(UsageError, match="not at hand: web:1"):
-        kustomize.require_images([POD], OVERLAY, frozenset({"web:2"}))
+        kustomize.require_images([POD], "the overlay o", frozenset({"web:2"}))
+
+
+@pytest.mark.parametrize(
+    ("image", "version"),
+    [("apache/airflow:2.9.0", "2.9.0"), ("own:5000/airflow:2.8.4-python3.11", "2.8.4"), ("own/airflow:latest", "")],
+)
+def test_the_version_is_that_of_the_schedulers_tag(image: str, version: str) -> None:
+    entry = workload(component="scheduler")
+    entry["spec"] = {"template": {"spec": {"containers": [{"name": "scheduler", "image": image}]}}}
+    assert kustomize.scheduler_version([POD, entry]) == version
+    assert kustomize.scheduler_version([POD]) == ""
 
 
 def workload(**labels: str) -> dict[str, Any]:

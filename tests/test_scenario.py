@@ -50,6 +50,8 @@ def test_new_values_are_an_upgrade_too(tmp_path: Path) -> None:
     ("options", "told"),
     [
         ({"SCENARIO": "upgrades"}, "there is no such scenario"),
+        ({"SCENARIO": "~nobody-of-that-name/x.yaml"}, "there is no such scenario: it cannot be looked at"),
+        ({"SCENARIO": f"{'x' * 300}.yaml"}, "there is no such scenario: it cannot be looked at"),
         ({"SCENARIO": "upgrade", "FROM": "1.11.0"}, "FROM=1.11.0: not of the form chart/airflow"),
         ({"SCENARIO": "upgrade", "TO": "latest/2.9.0"}, "TO=latest/2.9.0"),
         ({"SCENARIO": "upgrade", "FROM": "1.18.0/2.9.0"}, "chart 1.18.0 to chart 1.15.0 is a downgrade"),
@@ -89,4 +91,24 @@ def test_a_wrong_file_says_where(tmp_path: Path, text: str, told: str) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text(text)
     with pytest.raises(UsageError, match=told):
+        chosen(SCENARIO=str(file))
+
+
+@pytest.mark.parametrize(
+    ("versions", "told"),
+    [
+        (["2.9.0", "2.8.4"], "from Airflow 2.9.0 to 2.8.4: a downgrade"),
+        (["2.9.0", "3.0.1"], "Airflow 3.0.1 is not of Airflow 2"),
+    ],
+)
+def test_images_that_lead_backwards_are_refused_whatever_they_were_asked_for_as(versions: list[str], told: str) -> None:
+    scenario.require_forwards(["2.7.1", "", "2.9.0"])
+    with pytest.raises(UsageError, match=told):
+        scenario.require_forwards(versions)
+
+
+def test_a_version_that_is_none_is_told_as_such(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("from: {chart: 1.11.0, airflow: 2.7.1}\nto: {chart: newest, airflow: 2.9.0}\n")
+    with pytest.raises(UsageError, match=r"to\.chart"):
         chosen(SCENARIO=str(file))

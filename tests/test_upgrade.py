@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from fixtures import report
+from fixtures import inventory, report
 from fixtures.chart import Chart
 from fixtures.cluster import Pod
 from fixtures.deployment import Deployment
 from fixtures.observations import upgrade
+from fixtures.observations.backup import Backup
 from fixtures.observations.upgrade import (
-    BUILT_IN,
     MIGRATION,
     WAITING,
     changed_roles,
@@ -159,21 +159,70 @@ def test_whether_somebody_waits_is_read_from_the_workloads(init: list[str], wait
 # Roles.
 
 
+def with_roles(before: dict[str, frozenset[str]], now: dict[str, frozenset[str]], shipped: dict[str, list[str]]) -> Any:
+    seen = {
+        upgrade.arrived: SimpleNamespace(history=SimpleNamespace(permissions=before)),
+        upgrade.known_roles: now,
+        upgrade.shipped_permissions: shipped,
+    }
+    return SimpleNamespace(see=seen.__getitem__)
+
+
 def test_roles_of_ones_own_keep_exactly_their_permissions() -> None:
     mine = frozenset({"can_read on DAGs", "can_read on Website"})
-    before = {"mine": mine, "gone": mine, "Public": frozenset[str](), "Op": mine}
-    now = {"mine": mine - {"can_read on DAGs"}, "Public": mine, "Op": frozenset[str]()}
-    subject: Any = SimpleNamespace(
-        see=lambda seen: (
-            SimpleNamespace(history=SimpleNamespace(permissions=before)) if seen is upgrade.arrived else now
-        )
-    )
-    assert changed_roles(subject) == [
+    before = {"mine": mine, "gone": mine, "Public": frozenset[str]()}
+    now = {"mine": mine - {"can_read on DAGs"}, "Public": mine}
+    assert changed_roles(with_roles(before, now, {})) == [
         "role mine lost can_read on DAGs by the upgrade",
         "there is no role gone any more",
         "role Public got can_read on DAGs, can_read on Website by the upgrade",
     ]
-    assert "Op" in BUILT_IN, "what Airflow's own roles must hold is what the new version brings along"
+
+
+def test_roles_of_airflows_own_get_what_their_version_brings_and_lose_nothing_that_is_there() -> None:
+    before = {"Op": frozenset({"old", "site"}), "Viewer": frozenset({"read"})}
+    now = {"Op": frozenset({"new"}), "Viewer": frozenset({"read", "edit"}), "Admin": frozenset({"new", "site", "edit"})}
+    assert changed_roles(with_roles(before, now, {"Op": ["new"], "Viewer": ["read"]})) == [
+        "role Op lost site by the upgrade",
+        "role Viewer got edit by the upgrade",
+    ]
+    unknown = with_roles(before, {**now, "Op": before["Op"]}, {})
+    assert changed_roles(unknown) == [], "a version that keeps the list elsewhere"
+
+
+# What is left, and what does not stay.
+
+
+def test_what_kubectl_apply_leaves_of_the_release_before_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def item(kind: str, name: str, **metadata: Any) -> Any:
+        return {"kind": kind, "metadata": {"name": name, **metadata}}
+
+    there = {
+        "cronjobs": [item("CronJob", "airflow-cleanup")],
+        "deployments": [item("Deployment", "airflow-scheduler")],
+        "secrets": [item("Secret", "made", ownerReferences=[{}])],
+    }
+    monkeypatch.setattr(upgrade, "objects", lambda subject, kind: there.get(kind, []))
+    overlay = Deployment("own", overlay=Path("own"), objects=(item("Deployment", "airflow-scheduler"),))
+    assert upgrade.left_over(release(deployment=overlay)) == ["cronjob/airflow-cleanup"]
+
+
+def test_who_waits_for_a_migration_may_begin_again_as_often_as_need_be() -> None:
+    again, once = pod("scheduler", NEW, waits=NEW), pod("webserver", NEW)
+    again.raw["status"] = {"initContainerStatuses": [{"name": WAITING, "restartCount": 7}]}
+    once.raw["status"] = {"containerStatuses": [{"name": "webserver", "restartCount": 2}]}
+    assert list(upgrade.restless(release(again, once)).values()) == [2]
+
+
+def test_a_backup_with_fewer_rows_than_the_database_is_told() -> None:
+    table = {"columns": ["id"], "keys": ["id"], "rows": {"1": ["1"], "2": ["2"]}}
+    held = inventory.Inventory.of({"dag_run": table, "xcom": table, "session": table})
+    known = SimpleNamespace(history=SimpleNamespace(known=SimpleNamespace(inventory=held)))
+    subject: Any = SimpleNamespace(deployments=("old", "new"), see={upgrade.upgrade: known}.__getitem__)
+    backup = Backup("pg_dump", "", True, {"dag_run": 3, "xcom": 1}, {}, "")
+    assert upgrade.unsaved(subject, backup) == {"xcom": (2, 1)}
+    subject.deployments = ("only",)
+    assert upgrade.unsaved(subject, backup) == {}
 
 
 # The report.

@@ -1,6 +1,7 @@
 """Prints as JSON what the metadata database holds: by table, fingerprints of every value by column and primary key.
 
-Beside that the identity of the server's data directory, where PostgreSQL tells it.
+Beside that the server's own name of the database, which PgBouncer calls otherwise, and the identity of its data
+directory, where PostgreSQL tells them.
 
 Two inventories tell what was lost or changed between them, also when the schema was migrated meanwhile, and hold no
 secret. Runs in an Airflow container with that image's SQLAlchemy; imports no Airflow, which would take seconds.
@@ -19,7 +20,7 @@ def fingerprint(value):
     return hashlib.sha256(raw).hexdigest()[:8]
 
 
-found, server = {}, None
+found, server, name = {}, None, None
 with sqlalchemy.create_engine(url, poolclass=sqlalchemy.pool.NullPool).connect() as database:
     inspector = sqlalchemy.inspect(database)
     for table in inspector.get_table_names():
@@ -34,5 +35,6 @@ with sqlalchemy.create_engine(url, poolclass=sqlalchemy.pool.NullPool).connect()
             rows[key] = [None if value is None else fingerprint(value) for value in row]
         found[table] = {"columns": columns, "keys": keys, "rows": rows}
     with contextlib.suppress(sqlalchemy.exc.SQLAlchemyError):  # not PostgreSQL, or not allowed
+        name = database.execute(sqlalchemy.text("select current_database()")).scalar()
         server = database.execute(sqlalchemy.text("select system_identifier::text from pg_control_system()")).scalar()
-print(json.dumps({"server": server, "tables": found}))
+print(json.dumps({"server": server, "database": name, "tables": found}))
