@@ -1,4 +1,4 @@
-"""The git-sync stand-in against a local bare repository; what git-sync itself does is in contract AF-GIT-001, §3.4."""
+"""The git-sync stand-in against a local bare repository; what git-sync itself does is in its main.go, v4.1.0."""
 
 from __future__ import annotations
 
