@@ -18,7 +18,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.repositories import QUIET, ROOT, bare, commit, git
+from fixtures.paths import ROOT
+from tests.repositories import QUIET, bare, commit, git
 
 PROGRAM = ROOT / "images" / "git-sync" / "git_sync.py"
 
