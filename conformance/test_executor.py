@@ -1,7 +1,7 @@
 """Executor behaviour (README: Configuration, Executor)."""
 
 from fixtures.catalogue import requirement
-from fixtures.cluster import Resources
+from fixtures.objects import Resources
 from fixtures.observations import external, facts, hello, scheduler_ready, webserver_ready, worker_ready
 from fixtures.observations.pods import (
     delivery,

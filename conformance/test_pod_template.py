@@ -1,8 +1,8 @@
 """Pod template of the KubernetesExecutor (README: KubernetesExecutor Configuration)."""
 
 from fixtures.catalogue import requirement
-from fixtures.cluster import Resources
 from fixtures.errors import Blocked
+from fixtures.objects import Resources
 from fixtures.observations import facts, hello, scheduler_ready
 from fixtures.observations.pods import (
     added_limits,

@@ -27,9 +27,10 @@ import pytest
 from filelock import FileLock
 
 from fixtures import process
-from fixtures.airflow import Airflow, Credentials
+from fixtures.airflow import Airflow
 from fixtures.errors import HarnessError
 from fixtures.paths import MANIFESTS
+from fixtures.session import Credentials
 from fixtures.wait import Pending
 from tests.waiting import waiter
 

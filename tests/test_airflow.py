@@ -21,24 +21,18 @@ import requests
 
 from fixtures import airflow as airflow_module
 from fixtures import session as session_module
-from fixtures.airflow import (
-    Airflow,
+from fixtures.airflow import Airflow, Conflict, DagRun, NotAllowed, NotThere, ServerFailed, TaskFailed
+from fixtures.errors import BudgetExceeded, CannotSee, TargetFailed, UsageError
+from fixtures.observations.monitoring import others_in
+from fixtures.session import (
     ApiDenied,
-    Conflict,
     Credentials,
     CsrfFailed,
-    DagRun,
     LoginRateLimited,
     NotAirflow,
-    NotAllowed,
-    NotThere,
-    ServerFailed,
-    TaskFailed,
     Unreachable,
     WrongCredentials,
 )
-from fixtures.errors import BudgetExceeded, CannotSee, TargetFailed, UsageError
-from fixtures.observations.monitoring import others_in
 from tests.real_airflow import ADMIN, COLD_SECONDS, DAGS, FERNET_KEY, VIEWER, RealAirflow, wait_listed
 from tests.waiting import waiter
 

@@ -9,10 +9,10 @@ from typing import Any, cast
 import pytest
 
 from conformance.test_executor import test_a_task_is_delivered_once as judge_delivery
-from fixtures.cluster import Pod
 from fixtures.errors import TargetFailed
 from fixtures.gitsync import host_of
 from fixtures.kube import Json
+from fixtures.objects import Pod
 from fixtures.observations.pods import (
     Delivery,
     Template,
