@@ -18,7 +18,7 @@ from fixtures.observations.examples import (
     scheduled_runs,
 )
 from fixtures.observations.monitoring import declared_logging, log_keys, log_source, others_in, why_lost
-from fixtures.observations.pods import why_logs_end
+from fixtures.observations.pod_template import why_logs_end
 from fixtures.settings import Executor
 from fixtures.subject import Subject
 

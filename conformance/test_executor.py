@@ -1,16 +1,12 @@
 """Executor behaviour (README: Configuration, Executor)."""
 
 from fixtures.catalogue import requirement
-from fixtures.cluster import Resources
+from fixtures.objects import Resources
 from fixtures.observations import external, facts, hello, scheduler_ready, webserver_ready, worker_ready
-from fixtures.observations.pods import (
-    delivery,
-    ended_pods,
-    neighbours,
-    unreachable_api,
-    unusual_rights,
-    wrong_rights,
-)
+from fixtures.observations.celery import delivery
+from fixtures.observations.ended_pods import ended_pods
+from fixtures.observations.neighbours import neighbours
+from fixtures.observations.rights import unreachable_api, unusual_rights, wrong_rights
 from fixtures.settings import Executor
 from fixtures.subject import EXECUTOR_LABEL, Subject
 

@@ -1,28 +1,23 @@
 """Pod template of the KubernetesExecutor (README: KubernetesExecutor Configuration)."""
 
 from fixtures.catalogue import requirement
-from fixtures.cluster import Resources
 from fixtures.errors import Blocked
+from fixtures.objects import Resources
 from fixtures.observations import facts, hello, scheduler_ready
-from fixtures.observations.pods import (
+from fixtures.observations.ended_pods import ended_pods, is_cleaned, piled_up
+from fixtures.observations.pod_template import (
     added_limits,
     comparable,
-    declared_service_account,
     deviations,
-    ended_pods,
-    is_cleaned,
     missing_in,
-    old_configuration,
     ordinary_pod,
-    other_network,
     outdated,
-    piled_up,
     refused,
-    seen_by_the_scheduler,
-    seen_differently,
     template,
     too_tight,
 )
+from fixtures.observations.rights import declared_service_account
+from fixtures.observations.task_view import old_configuration, other_network, seen_by_the_scheduler, seen_differently
 from fixtures.settings import Executor
 from fixtures.subject import Subject
 

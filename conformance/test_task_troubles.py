@@ -2,15 +2,9 @@
 
 from fixtures.catalogue import requirement
 from fixtures.observations import LOGS_GONE
-from fixtures.observations.pods import (
-    enough,
-    no_image,
-    queued,
-    too_large,
-    too_much,
-    was_oom_killed,
-    while_running,
-)
+from fixtures.observations.neighbours import while_running
+from fixtures.observations.queued import queued
+from fixtures.observations.troubles import enough, no_image, too_large, too_much, was_oom_killed
 from fixtures.subject import Subject
 
 KILLED = ("SIGKILL", "-9", "out of memory", "OOM")

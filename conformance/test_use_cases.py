@@ -5,8 +5,8 @@ from urllib.parse import urlsplit
 import yaml
 
 from fixtures.catalogue import requirement
-from fixtures.observations import MANIFESTS
 from fixtures.observations.examples import LOADED, RECORDS, daily_report, etl, etl_refused
+from fixtures.paths import MANIFESTS
 from fixtures.subject import Subject
 
 

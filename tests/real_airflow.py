@@ -27,15 +27,17 @@ import pytest
 from filelock import FileLock
 
 from fixtures import process
-from fixtures.airflow import Airflow, Credentials
+from fixtures.airflow import Airflow
 from fixtures.errors import HarnessError
+from fixtures.paths import MANIFESTS
+from fixtures.session import Credentials
 from fixtures.wait import Pending
 from tests.waiting import waiter
 
 VERSION = "2.9.0"
 LATEST_UPLOAD = "2024-04-12"
 LOCK = Path(__file__).parent / f"airflow-{VERSION}.txt"
-DAGS = Path(__file__).parent.parent / "manifests" / "dags"
+DAGS = MANIFESTS / "dags"
 ADMIN = Credentials("admin", "the-admins-password")
 VIEWER = Credentials("viewer", "the-viewers-password")
 ROLES = {ADMIN: "Admin", VIEWER: "Viewer"}

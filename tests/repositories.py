@@ -10,7 +10,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
+from fixtures.paths import ROOT
+
 COMMIT = ROOT / "images" / "tools" / "commit.py"
 QUIET = {"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "true", "LC_ALL": "C"}
 

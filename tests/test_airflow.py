@@ -21,24 +21,19 @@ import requests
 
 from fixtures import airflow as airflow_module
 from fixtures import session as session_module
-from fixtures.airflow import (
-    Airflow,
+from fixtures.airflow import Airflow, Conflict, DagRun, NotAllowed, NotThere, ServerFailed, TaskFailed
+from fixtures.errors import BudgetExceeded, CannotSee, HarnessError, TargetFailed, UsageError
+from fixtures.observations.monitoring import others_in
+from fixtures.pace import Limit
+from fixtures.session import (
     ApiDenied,
-    Conflict,
     Credentials,
     CsrfFailed,
-    DagRun,
     LoginRateLimited,
     NotAirflow,
-    NotAllowed,
-    NotThere,
-    ServerFailed,
-    TaskFailed,
     Unreachable,
     WrongCredentials,
 )
-from fixtures.errors import BudgetExceeded, CannotSee, TargetFailed, UsageError
-from fixtures.observations.monitoring import others_in
 from tests.real_airflow import ADMIN, COLD_SECONDS, DAGS, FERNET_KEY, VIEWER, RealAirflow, wait_listed
 from tests.waiting import waiter
 
@@ -344,6 +339,19 @@ def test_the_same_user_logs_in_once(stub: Stub) -> None:
     airflow = stub.client()
     assert airflow.login() is airflow.login(Credentials(ADMIN.username, ADMIN.password))
     assert stub.seen["POST /login/"] == 1
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_the_end_of_the_run_ends_the_wait_of_a_carried_session(stub: Stub, elsewhere: bool) -> None:
+    ended = waiter(0)
+    airflow = Airflow(lambda: stub.url, ADMIN, ended, run_id="x")
+    visitor = airflow.login().carried(stub.url if elsewhere else "")
+    assert not visitor.get("/home").to_login
+    airflow.pace.limit = Limit(0.001)
+    airflow.pace.limit.wait()
+    ended.cancel.set()
+    with pytest.raises(HarnessError, match="the run ends"):
+        visitor.get("/home")
 
 
 @pytest.mark.parametrize(("name", "minutes"), [("session", 2), ("affinity", None)])

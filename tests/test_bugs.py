@@ -16,12 +16,12 @@ from fixtures.bugs import Bug, Case
 from fixtures.errors import HarnessError, UsageError
 from fixtures.helm import Helm
 from fixtures.outcome import Outcome, Verdict
+from fixtures.paths import ROOT
 from fixtures.report import Check, Report
 from fixtures.reproduce import Options
 from tests.charting import published
 
 ALL = bugs.load()
-ROOT = Path(__file__).parent.parent
 BUG = """
 threads: [acme/flow#1, acme/flow#2]
 title: It does not work

@@ -25,7 +25,7 @@ def test_the_sentence_says_how_strong_the_promise_is() -> None:
             assert re.search(rf"\b{entry.level}\b", check.sentence), f"{id}: {entry.level} is not in {check.sentence!r}"
 
 
-def test_ids_have_the_form_of_the_contract() -> None:
+def test_ids_have_one_form() -> None:
     assert all(re.fullmatch(r"AF-[A-Z]+-\d{3}", id) for id in catalogue.load())
 
 

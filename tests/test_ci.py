@@ -10,10 +10,10 @@ import yaml
 
 from fixtures import bootstrap, child, clean, settings
 from fixtures.chart import newest_until
-from fixtures.paths import ROOT
+from fixtures.paths import MANIFESTS, ROOT
 from images.versions import load
 
-CI = ROOT / "manifests" / "ci"
+CI = MANIFESTS / "ci"
 
 
 @pytest.fixture(params=["github", "gitlab"])

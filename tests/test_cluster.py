@@ -15,9 +15,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fixtures.cluster import Cluster, Container, Pod, Resources, Tools, Workload, quantity, rollout
+from fixtures.cluster import Cluster
+from fixtures.containers import Tools
 from fixtures.errors import BudgetExceeded, CannotSee, HarnessError, TargetFailed
 from fixtures.kube import ApiError, Forbidden, NotFound
+from fixtures.objects import Container, Pod, Resources, Workload, quantity, rollout
 from fixtures.wait import Budgets, Cancelled, Waiter
 from fixtures.watch import Recorder
 from tests.stub_api import (

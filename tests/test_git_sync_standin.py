@@ -1,4 +1,4 @@
-"""The git-sync stand-in against a local bare repository; what git-sync itself does is in contract AF-GIT-001, §3.4."""
+"""The git-sync stand-in against a local bare repository; what git-sync itself does is in its main.go, v4.1.0."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.repositories import QUIET, ROOT, bare, commit, git
+from fixtures.paths import ROOT
+from tests.repositories import QUIET, bare, commit, git
 
 PROGRAM = ROOT / "images" / "git-sync" / "git_sync.py"
 

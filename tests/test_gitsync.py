@@ -1,4 +1,4 @@
-"""The interval that git-sync keeps, from the environment that the chart gives it."""
+"""The interval that git-sync keeps, from the environment that the chart gives it, and the host that it asks."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -41,3 +41,16 @@ def test_the_values_declare_the_period() -> None:
     assert declared(wait=None, period="1m") == 60
     assert declared(period="24h") == 86400
     assert declared() == 60
+
+
+@pytest.mark.parametrize(
+    ("repository", "host"),
+    [
+        ("git://git-server/dags.git", "git-server"),
+        ("https://user@example.com:8443/dags.git", "example.com"),
+        ("git@example.com:dags.git", "example.com"),
+        ("/srv/dags.git", ""),
+    ],
+)
+def test_host_of_a_repository(repository: str, host: str) -> None:
+    assert gitsync.host_of(repository) == host

@@ -11,15 +11,15 @@ import pytest
 import yaml
 
 from fixtures import clean, docs, kustomize, process, prometheus, rbac, settings
-from fixtures.paths import ROOT, cache_dir
+from fixtures.paths import MANIFESTS, ROOT, cache_dir
 from images import suite, toolchain
 from images.cache import Cache
 from images.suite import Options
 from tests.caching import Said
 from tests.test_report import check, report
 
-MANIFESTS = ROOT / "manifests" / "in-cluster"
-COMPONENTS = sorted(path.name for path in (MANIFESTS / "components").iterdir())
+IN_CLUSTER = MANIFESTS / "in-cluster"
+COMPONENTS = sorted(path.name for path in (IN_CLUSTER / "components").iterdir())
 KINDS = {"nightly": "CronJob", "once": "Job"}
 
 
@@ -33,7 +33,7 @@ def kubectl() -> Path:
 
 def built(kubectl: Path, directory: Path, *components: str) -> list[dict[str, Any]]:
     """An overlay of the manifests with some of the components."""
-    shutil.copytree(MANIFESTS, directory, dirs_exist_ok=True)
+    shutil.copytree(IN_CLUSTER, directory, dirs_exist_ok=True)
     for overlay in KINDS:
         file = directory / overlay / "kustomization.yaml"
         content = yaml.safe_load(file.read_text())
@@ -91,7 +91,7 @@ def test_the_pod_fits_the_image(kubectl: Path, tmp_path: Path) -> None:
     assert all(f"/{Path(path).parts[1]}" in writable for path in variables.values())
     assert container["image"] == Options().TAG
     assert "command" not in container
-    plugin = yaml.safe_load((ROOT / "manifests" / "sonobuoy" / "plugin.yaml").read_text())["spec"]
+    plugin = yaml.safe_load((MANIFESTS / "sonobuoy" / "plugin.yaml").read_text())["spec"]
     assert plugin["image"] == Options().TAG
     assert f"{plugin['securityContext']['runAsUser']}:{plugin['securityContext']['runAsGroup']}" == user
 
@@ -152,7 +152,7 @@ def test_components_are_all_tried() -> None:
 
 def test_the_run_has_the_rights_that_make_rbac_prints(kubectl: Path, tmp_path: Path) -> None:
     objects = built(kubectl, tmp_path)
-    assert (MANIFESTS / "rights" / "role.yaml").read_text() == docs.render_rights(), "run `make docs`"
+    assert (IN_CLUSTER / "rights" / "role.yaml").read_text() == docs.render_rights(), "run `make docs`"
     binding, account = only(objects, "RoleBinding"), only(objects, "ServiceAccount")
     assert binding["subjects"] == [{"kind": "ServiceAccount", **account["metadata"]}]
     assert pod_of(only(objects, "Job"))["serviceAccountName"] == account["metadata"]["name"]
@@ -167,8 +167,8 @@ def test_the_recipe_of_the_guide_fits_another_namespace(kubectl: Path, tmp_path:
     )
     [(given, role)] = re.findall(r"^\$ make -s rbac (.*) > manifests/in-cluster/(\S+)$", guide, re.MULTILINE)
     assert f"\n$ kubectl apply -k manifests/in-cluster/{copy}\n" in guide
-    shutil.copytree(MANIFESTS, tmp_path, dirs_exist_ok=True)
-    shutil.copytree(MANIFESTS / copied, tmp_path / copy)
+    shutil.copytree(IN_CLUSTER, tmp_path, dirs_exist_ok=True)
+    shutil.copytree(IN_CLUSTER / copied, tmp_path / copy)
     file = tmp_path / copy / "kustomization.yaml"
     file.write_text(file.read_text().replace("NAMESPACE=airflow", "NAMESPACE=data"))
     (tmp_path / role).write_text(rbac.render(rbac.Options.model_validate(dict(re.findall(r"(\w+)=(\S+)", given)))))
@@ -181,7 +181,7 @@ def test_the_recipe_of_the_guide_fits_another_namespace(kubectl: Path, tmp_path:
 
 
 def test_alerts_name_metrics_and_labels_that_exist() -> None:
-    groups = yaml.safe_load((MANIFESTS / "alerts.yaml").read_text())["groups"]
+    groups = yaml.safe_load((IN_CLUSTER / "alerts.yaml").read_text())["groups"]
     rules = [rule for group in groups for rule in group["rules"]]
     text = prometheus.text(report(check("fail")), settings.load({}))
     for rule in rules:

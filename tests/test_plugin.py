@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+from fixtures.paths import ROOT
 
 REQUIREMENTS = """
 Area:

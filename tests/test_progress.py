@@ -15,9 +15,8 @@ from rich.text import Text
 
 from fixtures import process
 from fixtures.outcome import Outcome
+from fixtures.paths import ROOT
 from fixtures.progress import PLAIN_WAIT_SECONDS, Progress
-
-REPOSITORY = Path(__file__).parent.parent
 
 
 class Clock:
@@ -210,7 +209,7 @@ def test_lines_appear_in_spite_of_capture(tmp_path: Path) -> None:
     result = process.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", tmp_path],
         deadline=60,
-        env={"PYTHONPATH": str(REPOSITORY), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": ""},
+        env={"PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": ""},
         cwd=tmp_path,
     )
     assert "seen by the person" in result.stdout

@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 
 from fixtures import catalogue
-from fixtures.airflow import Airflow, Credentials
+from fixtures.airflow import Airflow
 from fixtures.chart import Chart
 from fixtures.containers import LOOKING, Tools
 from fixtures.errors import Refused
 from fixtures.helm import Helm
 from fixtures.progress import Progress
+from fixtures.session import Credentials
 from fixtures.wait import Budgets, Waiter
 
 

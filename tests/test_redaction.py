@@ -96,7 +96,7 @@ def test_no_planted_secret_reaches_any_written_file(redactor: Redactor, tmp_path
     image = Image(name=everything, digest=everything, origin="built")
     subject = Subject(
         executor="celery", namespace=everything, release=everything, chart=everything, airflow=everything,
-        kubernetes=everything, images=[image], capabilities=texts,
+        kubernetes=everything, images=[image],
     )  # fmt: skip
     report = Report(
         run="run-1", verdict=Verdict.NON_CONFORMANT, exit_code=1, reason=everything, started="2025-11-22T16:15:02Z",

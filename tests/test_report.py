@@ -53,7 +53,6 @@ def report(*checks: Check, **more: object) -> Report:
             Subject(
                 executor=executor, namespace="airflow", release="airflow", chart="airflow 1.15.0", airflow="2.9.0",
                 kubernetes="v1.30.4", images=[Image(name="postgres:16", digest="sha256:09ab", origin="built")],
-                capabilities={"logs": "kept"},
             )
             for executor in ("kubernetes", "celery")
         ],
@@ -472,3 +471,12 @@ def test_a_report_of_before_the_guide_can_be_read(directory: Path) -> None:
     (directory / "report.json").write_text(json.dumps(data))
     [row] = read(directory / "report.json").checks
     assert row.guide == ""
+
+
+def test_a_report_with_fields_that_are_gone_can_be_read(directory: Path) -> None:
+    write(report(check(Outcome.PASS)), directory, Redactor())
+    data = json.loads((directory / "report.json").read_text())
+    for subject in data["subjects"]:
+        subject["capabilities"] = {"logs": "kept"}
+    (directory / "report.json").write_text(json.dumps(data))
+    assert [subject.executor for subject in read(directory / "report.json").subjects] == ["kubernetes", "celery"]

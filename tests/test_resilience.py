@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from fixtures.airflow import DagRun
-from fixtures.cluster import Pod
 from fixtures.errors import BudgetExceeded, TargetFailed
+from fixtures.objects import Pod
 from fixtures.observations.resilience import FINISHING, scaled, taken_up, wait_told_to_end, worker_of
 from fixtures.progress import Progress
 from fixtures.wait import Budgets, Waiter

@@ -15,11 +15,11 @@ import yaml
 
 from fixtures import child, sonobuoy
 from fixtures.errors import HarnessError
-from fixtures.paths import ROOT
+from fixtures.paths import MANIFESTS, ROOT
 from tests.stand_in import STAND_IN
 from tests.stub_api import eventually
 
-PLUGIN = ROOT / "manifests" / "sonobuoy" / "plugin.yaml"
+PLUGIN = MANIFESTS / "sonobuoy" / "plugin.yaml"
 
 
 def start(place: Path, becomes: str) -> subprocess.Popen[str]:

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from fixtures.cluster import Pod
 from fixtures.errors import TargetFailed
+from fixtures.objects import Pod
 from fixtures.progress import Progress
 from fixtures.settings import Executor, Settings
 from fixtures.subject import Subject

@@ -20,8 +20,9 @@ from typing import Any
 import pytest
 from aiosmtpd.controller import Controller
 
+from fixtures.paths import ROOT
 from images.tools import smtp_sink
-from tests.repositories import COMMIT, QUIET, ROOT, bare, commit, git, run_commit
+from tests.repositories import COMMIT, QUIET, bare, commit, git, run_commit
 
 
 @pytest.fixture

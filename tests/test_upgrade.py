@@ -13,8 +13,8 @@ import pytest
 
 from fixtures import inventory, report
 from fixtures.chart import Chart
-from fixtures.cluster import Pod
 from fixtures.deployment import Deployment
+from fixtures.objects import Pod
 from fixtures.observations import upgrade
 from fixtures.observations.backup import Backup
 from fixtures.observations.upgrade import (

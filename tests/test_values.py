@@ -152,7 +152,7 @@ def test_known_keys_and_subcharts_are_not_warned_of(tmp_path: Path, small_chart:
 
 
 def test_the_readme_as_written_against_the_published_chart(tmp_path: Path, published_chart: Chart) -> None:
-    """Contract §10: two errors each for `env[].valueFrom` and for `executor.podTemplate`, none for extraVolumes."""
+    """Two errors for `env[].valueFrom`, none for extraVolumes, of which the schema says nothing."""
     file = write(
         tmp_path,
         "env: [{name: A, valueFrom: {secretKeyRef: {name: a, key: b}}}]\n"

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from fixtures.errors import BudgetExceeded, CannotSee, ConformanceError, HarnessError, TargetFailed
 from fixtures.kube import Forbidden, Unreachable
-from fixtures.wait import Budgets, Cancelled, Pending, Signal, Waiter, recording
+from fixtures.wait import BUDGETS, Budgets, Cancelled, Pending, Signal, Waiter, recording
 
 
 class Said:
@@ -190,16 +191,6 @@ def test_a_cancelled_waiter_looks_at_nothing(waiter: Waiter) -> None:
         waiter.until("it", answers(1), budget="long")
 
 
-def test_pausing_for_an_event(waiter: Waiter) -> None:
-    event = threading.Event()
-    assert not waiter.pause(event, 0.01)
-    event.set()
-    assert waiter.pause(event, 60)
-    waiter.cancel.set()
-    with pytest.raises(Cancelled):
-        waiter.pause(threading.Event(), 60)
-
-
 class TestRecording:
     def test_used_and_allowed_are_recorded_also_of_failures(self, waiter: Waiter) -> None:
         with recording() as waits:
@@ -209,7 +200,6 @@ class TestRecording:
         waiter.until("three", answers(1), budget="long")
         assert [(w.name, w.allowed) for w in waits] == [("one", 60), ("two", 0.3)]
         assert waits[1].used >= 0.3
-        assert [w.name for w in waiter.waits] == ["one", "two", "three"]
 
     def test_nested_recordings_each_get_them(self, waiter: Waiter) -> None:
         with recording() as outer:
@@ -239,7 +229,7 @@ class TestBudgets:
     def test_the_file_is_sound(self) -> None:
         budgets = Budgets.load()
         assert budgets.seconds("rollout") == 240
-        assert all(0 < budgets.seconds(name) <= 600 for name in budgets.names())
+        assert all(0 < budgets.seconds(name) <= 600 for name in yaml.safe_load(BUDGETS.read_text()))
 
     def test_are_scaled(self) -> None:
         assert Budgets.load(scale=2.5).seconds("rollout") == 600

@@ -1,10 +1,10 @@
 #!/usr/bin/python3
 """Keeps a directory at a revision of a git repository: a stand-in for git-sync 4 and 3 as the Airflow chart uses them.
 
-Honours both families of variables, GITSYNC_* and the older GIT_SYNC_*, with the precedence of git-sync 4.1.0 (contract
-AF-GIT-001, AF-GIT-002, §3.4). Layout: `<root>/.worktrees/<sha>`, and `<root>/<link>`, a relative symbolic link that is
-replaced atomically. Where only the older family is given, as charts before 1.13 do, it is git-sync 3.6: other defaults,
-one more failure before it gives up, and the layout `<root>/<sha>` (its flags and main loop: branch v3.x, main.go).
+Honours both families of variables, GITSYNC_* and the older GIT_SYNC_*, with the precedence of git-sync 4.1.0 (its
+main.go). Layout: `<root>/.worktrees/<sha>`, and `<root>/<link>`, a relative symbolic link that is replaced atomically.
+Where only the older family is given, as charts before 1.13 do, it is git-sync 3.6: other defaults, one more failure
+before it gives up, and the layout `<root>/<sha>` (its flags and main loop: branch v3.x, main.go).
 The log has the form of git-sync 4 in any case. Hooks, HTTP endpoint, sparse checkout, cookies and askpass are not
 there; a variable that asks for one of them is named in the log.
 """

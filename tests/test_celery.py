@@ -1,0 +1,35 @@
+"""How the delivery of tasks is judged."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from conformance.test_executor import test_a_task_is_delivered_once as judge_delivery
+from fixtures.observations.celery import Delivery
+
+
+def delivered(timeout: float | None = 21600, longer: int = 0, **time_limits: float) -> Any:
+    """A subject whose workers get their tasks that way."""
+    return SimpleNamespace(see=lambda _: Delivery("redis", timeout, longer, time_limits))
+
+
+@pytest.mark.parametrize("subject", [delivered(), delivered(None), delivered(task_time_limit=7200)])
+def test_a_task_that_is_delivered_once_and_not_ended_passes(subject: Any) -> None:
+    judge_delivery(subject)
+
+
+@pytest.mark.parametrize(
+    ("subject", "told"),
+    [
+        (delivered(10), "visibility_timeout is 10 s"),
+        (delivered(4000, 2), "2 tasks took longer"),
+        (delivered(None, task_time_limit=300), "task_time_limit is 300 s"),
+        (delivered(task_time_limit=7200, task_soft_time_limit=240), "^task_soft_time_limit is 240 s in the worker's"),
+    ],
+)
+def test_a_task_that_is_delivered_again_or_ended_is_told(subject: Any, told: str) -> None:
+    with pytest.raises(AssertionError, match=told):
+        judge_delivery(subject)

@@ -1,0 +1,133 @@
+"""What is said of pod templates, and of pods that were made of one."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import pytest
+
+from fixtures.errors import TargetFailed
+from fixtures.observations.pod_template import Template, comparable, deviations, missing_in, outdated, too_tight
+from fixtures.subject import Subject
+from tests.pods import Release, scheduler, spec
+
+
+def template(body: dict[str, Any]) -> Template:
+    return Template("/opt/airflow/pod_templates/pod_template_file.yaml", "", {"kind": "Pod", "spec": body})
+
+
+def live() -> dict[str, Any]:
+    """What admission and the executor make of the template."""
+    body = spec(serviceAccountName="default", tolerations=[{"key": "node.kubernetes.io/not-ready"}])
+    base = body["containers"][0]
+    base |= {"image": "other", "args": ["airflow"], "resources": {"limits": {"cpu": "0.5", "memory": "536870912"}}}
+    base["env"] = [{"name": "A", "value": "1"}, {"name": "EMPTY"}, {"name": "MORE", "value": "x"}]
+    base["volumeMounts"].append({"name": "token", "mountPath": "/var/run/secrets"})
+    return body
+
+
+def test_what_admission_and_the_executor_add_is_no_deviation() -> None:
+    assert list(deviations(comparable(spec()), live(), "spec")) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"restartPolicy": "Always"}, "spec.restartPolicy is Always, the template says Never"),
+        ({"volumes": [{"name": "dags", "emptyDir": {}}]}, "spec.volumes: config is missing"),
+        ({"containers": []}, "spec.containers: base is missing"),
+    ],
+)
+def test_deviations_are_named(change: dict[str, Any], expected: str) -> None:
+    assert list(deviations(comparable(spec()), {**live(), **change}, "spec")) == [expected]
+
+
+def test_changed_resources_and_variables_are_named_without_the_values_of_variables() -> None:
+    actual = live()
+    actual["containers"][0]["resources"]["limits"]["memory"] = "64Mi"
+    actual["containers"][0]["env"][0]["value"] = "secret"
+    found = list(deviations(comparable(spec()), actual, "spec"))
+    assert found == [
+        "spec.containers[base].env: A has another value",
+        "spec.containers[base].resources.limits.memory is 64Mi, the template says 512Mi",
+    ]
+
+
+def test_a_limit_without_unit_is_too_tight() -> None:
+    assert too_tight(template(spec())) == []
+    body = spec()
+    body["containers"][0]["resources"]["limits"]["memory"] = "512"
+    assert too_tight(template(body)) == ['limit memory="512" is 512 bytes, no task starts below 134217728']
+
+
+def test_the_first_container_must_be_base() -> None:
+    with pytest.raises(TargetFailed, match="is sidecar"):
+        too_tight(template(spec(containers=[{"name": "sidecar"}])))
+
+
+def test_what_the_scheduler_has_and_tasks_would_not() -> None:
+    assert missing_in(template(spec(securityContext={"fsGroup": 0})), scheduler(), "/opt/airflow/dags/x", "/logs") == []
+    bare = template({"containers": [{"name": "base"}]})
+    assert missing_in(bare, scheduler(), "/opt/airflow/dags/x", "/logs") == [
+        "no volume at /opt/airflow/airflow.cfg (in the scheduler: config)",
+        "no volume at /opt/airflow/dags (in the scheduler: dags)",
+        "no securityContext.fsGroup",
+    ]
+
+
+def test_somebody_must_fill_an_empty_volume_for_dags() -> None:
+    body = spec(securityContext={"fsGroup": 0}, initContainers=[])
+    assert missing_in(template(body), scheduler(), "/opt/airflow/dags/x", "/logs") == [
+        "the volume at /opt/airflow/dags is empty, because no init container (git-sync-init) fills it with DAGs"
+    ]
+
+
+def test_limits_under_which_tasks_are_evicted() -> None:
+    body = spec()
+    body["containers"][0]["resources"]["limits"]["ephemeral-storage"] = "16Mi"
+    assert too_tight(template(body)) == ["limit ephemeral-storage=16Mi: tasks are evicted for what they write"]
+
+
+def test_what_kubernetes_adds_to_a_variable_is_no_deviation() -> None:
+    declared = {"env": [{"name": "IP", "valueFrom": {"fieldRef": {"fieldPath": "status.hostIP"}}}]}
+    added = {"env": [{"name": "IP", "valueFrom": {"fieldRef": {"fieldPath": "status.hostIP", "apiVersion": "v1"}}}]}
+    other = {"env": [{"name": "IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP", "apiVersion": "v1"}}}]}
+    assert list(deviations(declared, added, "spec")) == []
+    assert list(deviations(declared, other, "spec")) == ["spec.env: IP has another value"]
+
+
+def test_each_scheduler_must_have_the_template_as_it_is_declared() -> None:
+    path, now = "/opt/airflow/pod.yaml", {"pod.yaml": "kind: Pod\nmemory: 2"}
+    declared, old = Template(path, now["pod.yaml"], {}), {"pod.yaml": "kind: Pod\nmemory: 1"}
+    assert outdated(cast(Subject, Release(now, {"scheduler-1": now})), declared) == ""
+    assert outdated(cast(Subject, Release(now, {"scheduler-1": now, "scheduler-2": old})), declared) == (
+        "pod.yaml in ConfigMap airflow-config was changed, scheduler-2 still makes task pods from the older one: "
+        "+ memory: 2; - memory: 1"
+    )
+
+
+@pytest.mark.parametrize(
+    ("mine", "lost"),
+    [
+        (["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"], []),
+        (["AIRFLOW__CORE__SQL_ALCHEMY_CONN"], []),
+        ([], ["no variable AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"]),
+    ],
+)
+def test_one_of_the_two_names_of_the_database_is_enough(mine: list[str], lost: list[str]) -> None:
+    names = ("AIRFLOW__CORE__SQL_ALCHEMY_CONN", "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN")
+    above = scheduler()
+    above.raw["spec"]["containers"][0]["env"] = [{"name": name, "value": "x"} for name in names]
+    body = spec(securityContext={"fsGroup": 0})
+    body["containers"][0]["env"] = [{"name": name, "value": "x"} for name in mine]
+    assert missing_in(template(body), above, "/opt/airflow/dags/x", "/logs") == lost
+
+
+def test_a_size_may_be_written_in_several_ways() -> None:
+    declared = {"volumes": [{"name": "dags", "emptyDir": {"sizeLimit": "1024Mi"}}]}
+    for stored, found in (
+        ("1Gi", []),
+        ("2Gi", ["spec.volumes[dags].emptyDir.sizeLimit is 2Gi, the template says 1024Mi"]),
+    ):
+        actual = {"volumes": [{"name": "dags", "emptyDir": {"sizeLimit": stored}}]}
+        assert list(deviations(declared, actual, "spec")) == found

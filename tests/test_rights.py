@@ -1,0 +1,35 @@
+"""Whose rights are asked for, and which."""
+
+from __future__ import annotations
+
+from configparser import ConfigParser
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from fixtures.observations.rights import declared_service_account, rights
+from fixtures.settings import Executor
+
+
+@pytest.mark.parametrize(
+    ("values", "account", "declared", "launches"),
+    [
+        ({"executor": "x"}, "airflow-worker", "airflow-worker", True),
+        ({"executor": "x"}, "tasks", "airflow-worker", True),  # it is the wrong one, and must be told
+        ({"podTemplate": "kind: Pod"}, "airflow-worker", "", True),
+        ({"podTemplate": "kind: Pod"}, "tasks", "", False),
+        ({"podTemplate": "kind: Pod", "allowPodLaunching": False}, "airflow-worker", "", False),
+    ],
+)
+def test_a_written_out_template_names_the_account_of_tasks(
+    values: dict[str, Any], account: str, declared: str, launches: bool
+) -> None:
+    subject: Any = SimpleNamespace(
+        values=values, value=lambda path, default=None: values.get(path, default), release="airflow",
+        namespace="airflow", executor=Executor.KUBERNETES, config=ConfigParser(),
+    )  # fmt: skip
+    assert declared_service_account(subject) == declared
+    accounts = {"scheduler": "s", "webserver": "w", "worker": account}
+    wanted = {str(right) for right in rights(subject, accounts) if right.component == "worker" and right.expected}
+    assert ("create pods in namespace airflow" in wanted) is launches
