@@ -59,7 +59,7 @@ class Release:
 
     def inside(self, pod: Pod, container: str) -> Any:
         def run(command: str, path: str) -> Any:
-            return SimpleNamespace(stdout=self.files[pod.name].get(path.removeprefix(self.HOME), ""))
+            return SimpleNamespace(rc=0, stdout=self.files[pod.name].get(path.removeprefix(self.HOME), ""))
 
         return SimpleNamespace(run=run)
 

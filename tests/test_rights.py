@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from configparser import ConfigParser
 from types import SimpleNamespace
 from typing import Any
 
@@ -27,7 +26,8 @@ def test_a_written_out_template_names_the_account_of_tasks(
 ) -> None:
     subject: Any = SimpleNamespace(
         values=values, value=lambda path, default=None: values.get(path, default), release="airflow",
-        namespace="airflow", executor=Executor.KUBERNETES, config=ConfigParser(),
+        namespace="airflow", executor=Executor.KUBERNETES,
+        option=lambda section, key, default="": default, flag=lambda section, key: False,
     )  # fmt: skip
     assert declared_service_account(subject) == declared
     accounts = {"scheduler": "s", "webserver": "w", "worker": account}
