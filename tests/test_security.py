@@ -37,6 +37,18 @@ def test_what_secrets_hold_is_known_by_its_value() -> None:
         ("POSTGRES_PASSWORD", "postgres", "Secret airflow-postgresql#postgres-password"),
         ("AIRFLOW__WEBSERVER__SECRET_KEY", "other", "holds a credential"),
         ("smtp_password", "hunter2", "holds a credential"),
+        ("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI/K7MDENG/bPxRfihunter2", "holds a credential"),
+        ("AZURE_CLIENT_SECRET", "Qx~8Q~hunter2", "holds a credential"),
+        ("AIRFLOW_VAR_STRIPE_SECRET", "sk_live_hunter2", "holds a credential"),
+        ("SMTP_PASS", "hunter2", "holds a credential"),
+        ("AIRFLOW_CONN_X", '{"conn_type": "http", "password": "hunter2"}', "holds a credential (password)"),
+        ("AIRFLOW_CONN_X", '{"extra": {"aws_secret_access_key": "hunter2"}}', "(aws_secret_access_key)"),
+        ("AIRFLOW_CONN_X", '{"extra": "{\\"token\\": \\"hunter2\\"}"}', "holds a credential (token)"),
+        ("AIRFLOW_CONN_X", "aws://?region_name=eu-west-1&aws_secret_access_key=hunter2", "(aws_secret_access_key)"),
+        ("backend_kwargs", '{"url": "http://vault:8200", "token": "hvs.hunter2"}', "holds a credential (token)"),
+        ("AIRFLOW__SECRETS__BACKEND_KWARGS", '{"role_id": "r", "secret_id": "hunter2"}', "(secret_id)"),
+        ("DBT_REPO", "https://ghp_hunter2hunter2@github.com/a/b.git", "holds an address with a token"),
+        ("", "git clone https://glpat-hunter2hunter2:x@gitlab.com/a/b.git", "holds an address with a token"),
     ],
 )
 def test_credentials_are_found(name: str, text: str, found: str) -> None:
@@ -57,10 +69,44 @@ def test_credentials_are_found(name: str, text: str, found: str) -> None:
         ("fernet_key", "{FERNET}"),
         ("GITSYNC_REPO", "git://git-server/airflow-dags.git"),
         ("", "http://airflow-statsd:9102/metrics, mail@example.com"),
+        ("AIRFLOW__SMTP__SMTP_PASSWORD_SECRET", "smtp"),
+        ("fernet_key_secret", "fernet"),
+        ("DB_SECRET_NAME", "db-credentials"),
+        ("STRIPE_SECRET_FILE", "stripe"),
+        ("AIRFLOW_VAR_STRIPE_SECRET", "/run/secrets/Stripe"),
+        ("AIRFLOW_VAR_STRIPE_SECRET", "airflow/variables/stripe"),
+        ("AIRFLOW_VAR_STRIPE_SECRET", "arn:aws:secretsmanager:eu-west-1:123456789012:secret:stripe-AbCdEf"),
+        ("DB_SECRET", "airflow-postgresql"),
+        ("DB_SECRET", "airflow-postgresql#postgres-password"),
+        ("IMAGE_PULL_SECRET", "elsewhere"),
+        ("MINIO_ACCESS_KEY", "somebody"),
+        ("OLDPWD", "/opt/airflow"),
+        ("AIRFLOW_CONN_X", '{"conn_type": "http", "password": "$(PASSWORD)", "extra": {"token_url": "https://a.b"}}'),
+        ("AIRFLOW_CONN_X", "http://example.com"),
+        ("backend_kwargs", '{"connections_path": "connections", "token_path": "/run/token", "auth_type": "token"}'),
+        ("", "https://ghp_xxxxxxxxxxxx@github.com/a/b.git"),
+        ("", "https://<token>@github.com/a/b.git"),
     ],
 )
 def test_what_is_no_credential_is_left_alone(name: str, text: str) -> None:
-    assert security.in_clear("env X", name, text, KNOWN) == []
+    assert security.in_clear("env X", name, text, KNOWN, STORED) == []
+
+
+def test_variables_of_a_config_map_are_looked_at() -> None:
+    """Those of a name of its own too, which a container takes by envFrom; other texts there have no names."""
+    container = {"name": "scheduler", "envFrom": [{"configMapRef": {"name": "site"}}, {"secretRef": {"name": "x"}}]}
+    labels = {"release": "airflow"}
+    deployment = {"metadata": {"name": "s", "labels": labels}, "spec": {"containers": [container]}}
+    maps = {"site": {"SMTP_PASS": "hunter2", "REGION": "north"}, "other": {"SMTP_PASS": "theirs"}}
+    cluster = SimpleNamespace(
+        secrets=lambda: STORED,
+        ever_pods=list,
+        config_map_data=lambda: maps,
+        recorder=SimpleNamespace(objects=lambda kind: [deployment] if kind == "deployments" else [], ever=lambda _: []),
+    )
+    settings = SimpleNamespace(ADMIN_SECRET="airflow-webserver-secret/admin-password")
+    subject = SimpleNamespace(cluster=cluster, release="airflow", fullname="airflow", settings=settings)
+    assert security.clear_text(subject) == ["ConfigMap/site, SMTP_PASS holds a credential"]  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
