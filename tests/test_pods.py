@@ -9,6 +9,7 @@ from typing import Any, cast
 import pytest
 
 from conformance.test_executor import test_a_task_is_delivered_once as judge_delivery
+from conformance.test_task_troubles import test_a_missing_image_is_shown as judge_image
 from fixtures.cluster import Pod
 from fixtures.errors import TargetFailed
 from fixtures.gitsync import host_of
@@ -335,3 +336,18 @@ def test_a_written_out_template_names_the_account_of_tasks(
     accounts = {"scheduler": "s", "webserver": "w", "worker": account}
     wanted = {str(right) for right in rights(subject, accounts) if right.component == "worker" and right.expected}
     assert ("create pods in namespace airflow" in wanted) is launches
+
+
+def without_image(**options: str) -> Any:
+    """A subject whose task without an image is described as it should be; options are `[kubernetes_executor]`'s."""
+    pod = Pod({"metadata": {"name": "p", "uid": "u"}, "spec": {"containers": [{"name": "base", "image": "no:0"}]}})
+    return SimpleNamespace(
+        flag=lambda section, key, default: options.get(key, default) == "True", see=lambda _: (pod, "pull no:0")
+    )
+
+
+def test_a_pod_that_failed_must_stay() -> None:
+    judge_image(without_image())
+    judge_image(without_image(delete_worker_pods="False", delete_worker_pods_on_failure="True"))  # then none is deleted
+    with pytest.raises(AssertionError, match="delete_worker_pods_on_failure is True"):
+        judge_image(without_image(delete_worker_pods_on_failure="True"))
