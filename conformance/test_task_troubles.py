@@ -86,7 +86,7 @@ def test_a_task_out_of_memory_is_noticed(subject: Subject) -> None:
 
 @requirement("AF-TRB-008")
 def test_a_missing_image_is_shown(subject: Subject) -> None:
-    """A task pod whose image cannot be pulled MUST stay, and tell that and the image in `kubectl describe pod`."""
+    """A task whose image cannot be pulled MUST fail soon; its pod MUST stay, and say so in `kubectl describe pod`."""
     deleted = all(
         subject.flag("kubernetes_executor", name, default)
         for name, default in (("delete_worker_pods", "True"), ("delete_worker_pods_on_failure", "False"))
