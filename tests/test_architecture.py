@@ -177,6 +177,13 @@ def test_a_task_that_would_be_taken_for_dead_is_told(subject: Any) -> None:
         judge_scheduler(subject)
 
 
+@pytest.mark.parametrize("name", ["zombie_detection_interval", "scheduler_zombie_task_threshold"])
+def test_a_task_that_died_must_not_stay_running_for_a_day(name: str) -> None:
+    judge_scheduler(alive(**{name: 3600}))
+    with pytest.raises(AssertionError, match=rf"{name} is 86400 s"):
+        judge_scheduler(alive(**{name: 86400}))
+
+
 def test_the_config_map_is_mounted_at_the_release_s_own_folder_beside_its_own_volumes(tmp_path: Path) -> None:
     """Each component keeps its own lists, and gets no other's."""
     ca = {"name": "ca", "configMap": {"name": "ca"}}
