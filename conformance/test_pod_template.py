@@ -12,6 +12,7 @@ from fixtures.observations.pods import (
     ended_pods,
     is_cleaned,
     missing_in,
+    of_the_node,
     old_configuration,
     ordinary_pod,
     other_network,
@@ -131,7 +132,7 @@ def test_tasks_see_what_the_scheduler_sees(subject: Subject) -> None:
         other = other_network(subject) if subject.executor is Executor.KUBERNETES else []
         assert not other, f"tasks fail, and {'; '.join(other)}: names resolve otherwise there; correct the pod template"
         raise
-    found = seen_differently(task, subject.see(seen_by_the_scheduler))
+    found = seen_differently(task, subject.see(seen_by_the_scheduler), but=of_the_node(subject))
     assert not found, f"tasks see another world than the scheduler: {'; '.join(found)}"
 
 

@@ -205,6 +205,7 @@ class TestRealAirflow:
         assert "127.0.0.1" in seen["resolved"]["localhost"]
         assert seen["resolved"]["nobody.invalid"] == []
         assert seen["seconds"] >= 1
+        assert seen["options"]["[core] default_timezone"] == "utc"
         with pytest.raises(NotThere):
             listed.xcom(runs["facts"], "facts", "no such key")
 

@@ -24,6 +24,7 @@ from fixtures.observations.pods import (
     missing_in,
     mounted_config_map,
     no_image,
+    of_the_node,
     old_configuration,
     outdated,
     rights,
@@ -136,6 +137,9 @@ def test_where_the_template_is_mounted_from() -> None:
     assert mounted_config_map(scheduler(), "scheduler", "/elsewhere.yaml") is None
 
 
+HOST_IP: Json = {"name": "HOST_IP", "valueFrom": {"fieldRef": {"fieldPath": "status.hostIP"}}}
+
+
 def world(**changes: Any) -> dict[str, Any]:
     seen = {"airflow_cfg_sha256": "a", "statsd_on": True, "nameservers": ["10.0.0.10"], "host_aliases": {}}
     return {**seen, "resolved": {"statsd": ["10.0.0.1"]}, **changes}
@@ -155,6 +159,37 @@ def test_another_world_is_named() -> None:
     assert "resolves to nothing" in unresolved
     (config,) = seen_differently(world(airflow_cfg_sha256=None), world())
     assert "airflow.cfg" in config
+
+
+def test_an_option_that_only_tasks_have_is_named() -> None:
+    """Another way to write a boolean is none, nor is one that a DAG of an older version does not tell."""
+    scheduler = world(options={"[core] a": "True", "[metrics] statsd_port": "9125"})
+    assert seen_differently(world(options={"[core] a": "true"}), scheduler) == []
+    assert seen_differently(world(), scheduler) == []
+    task = world(options={"[core] a": "", "[metrics] statsd_port": "8125"})
+    assert seen_differently(task, scheduler, but=["[metrics] statsd_port"]) == [
+        "another [core] a: none, in the scheduler True"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("env", "left_out"),
+    [
+        ([], []),
+        ([{"name": "AIRFLOW__METRICS__STATSD_HOST", "value": "agent"}], []),
+        ([HOST_IP | {"name": "AIRFLOW__METRICS__STATSD_HOST"}], ["statsd_host", "[metrics] statsd_port"]),
+        (
+            [HOST_IP, {"name": "AIRFLOW__METRICS__STATSD_HOST", "value": "$(HOST_IP)"}],
+            ["statsd_host", "[metrics] statsd_port"],
+        ),
+    ],
+)
+def test_an_agent_on_each_node_takes_the_metrics_there(env: list[Json], left_out: list[str]) -> None:
+    above, task = scheduler(), Pod({"metadata": {"name": "t", "uid": "t"}, "spec": spec()})
+    task.raw["spec"]["containers"][0]["env"] = env
+    found = SimpleNamespace(finished=SimpleNamespace(pods={"facts": task}))
+    subject: Any = SimpleNamespace(executor=Executor.KUBERNETES, pod=lambda _: above, see=lambda _: found)
+    assert of_the_node(subject) == left_out
 
 
 @pytest.mark.parametrize(
