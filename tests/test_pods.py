@@ -316,6 +316,35 @@ def test_a_file_of_the_configuration_that_was_changed_is_named(older: str) -> No
     ]
 
 
+class OfTwoConfigMaps(Release):
+    """A webserver that mounts another ConfigMap than the scheduler."""
+
+    def __init__(self, now: dict[str, str], other: dict[str, str]) -> None:
+        super().__init__(now, {"scheduler-1": now, "webserver-1": other})
+        self.other = other
+
+    def pod(self, name: str, component: str) -> Pod:
+        pod = super().pod(name, component)
+        if component == "webserver":
+            pod.raw["spec"]["volumes"][0]["configMap"]["name"] = "old-config"
+        return pod
+
+    def config_map(self, name: str) -> dict[str, str]:
+        return self.other if name == "old-config" else self.now
+
+
+def test_another_config_map_of_one_component_is_named_with_what_differs() -> None:
+    """Another ConfigMap with the same text is nobody's business, nor is another file of it."""
+    now = {"airflow.cfg": "[core]\nparallelism = 32\n", "airflow_local_settings.py": ""}
+    same = {**now, "airflow.cfg": f"{now['airflow.cfg']}\n", "airflow_local_settings.py": "A = 1"}
+    assert old_configuration(cast(Subject, OfTwoConfigMaps(now, same))) == []
+    other = {**now, "airflow.cfg": "[core]\nparallelism = 8\n"}
+    assert old_configuration(cast(Subject, OfTwoConfigMaps(now, other))) == [
+        "the webserver has airflow.cfg from ConfigMap old-config, the scheduler from airflow-config, and they differ "
+        "in parallelism: mount the same in both"
+    ]
+
+
 def test_each_scheduler_must_have_the_template_as_it_is_declared() -> None:
     path, now = "/opt/airflow/pod.yaml", {"pod.yaml": "kind: Pod\nmemory: 2"}
     declared, old = Template(path, now["pod.yaml"], {}), {"pod.yaml": "kind: Pod\nmemory: 1"}
