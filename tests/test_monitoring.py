@@ -10,10 +10,12 @@ import pytest
 
 from fixtures import statsd
 from fixtures.airflow import DagRun
-from fixtures.errors import BudgetExceeded
+from fixtures.errors import BudgetExceeded, TargetFailed
+from fixtures.kube import ApiError
 from fixtures.metrics import parse
 from fixtures.observations.monitoring import (
     PARSER_LINE,
+    annotated_targets,
     count_failed_run,
     dashboard_metrics,
     failures_beside_successes,
@@ -132,6 +134,40 @@ def test_the_charts_mapping_counts_both_apart() -> None:
 def test_failures_are_compared_with_what_failed_otherwise() -> None:
     after = parse('airflow_task_failures 5\nairflow_operator_failures 2\nairflow_operator_failures{operator="X"} 2\n')
     assert failures_beside_successes(NONE, after) == (5, 2)
+
+
+def annotated(asked: list[bool], error: ApiError | None = None, **annotations: str) -> Any:
+    """A subject whose exporter's Service has annotations; `asked` gets whether the exporter was asked with TLS."""
+    given = {"prometheus.io/scrape": "true", "prometheus.io/port": "9102"}
+    given |= {f"prometheus.io/{name}": value for name, value in annotations.items()}
+
+    def page(pod: Any, port: str, path: str, *, tls: bool) -> str:
+        asked.append(tls)
+        if error:
+            raise error
+        return "airflow_x 1\n"
+
+    cluster = SimpleNamespace(
+        service=lambda _: {"metadata": {"annotations": given}, "spec": {"ports": [{"port": 9102}]}},
+        pods=lambda _: [SimpleNamespace(name="statsd-1", ready=True, deleted=False)],
+        proxy_get_pod=page,
+    )
+    return SimpleNamespace(cluster=cluster, statsd_service=lambda: "airflow-statsd")
+
+
+@pytest.mark.parametrize(
+    ("annotations", "tls"), [({}, False), ({"scheme": "http"}, False), ({"scheme": "https"}, True)]
+)
+def test_metrics_are_asked_for_by_the_annotated_scheme(annotations: dict[str, str], tls: bool) -> None:
+    asked: list[bool] = []
+    assert annotated_targets(annotated(asked, **annotations)) == ["statsd-1:9102/metrics"]
+    assert asked == [tls]
+
+
+def test_a_scheme_that_the_exporter_does_not_speak_is_told() -> None:
+    subject = annotated([], ApiError("503 server gave HTTP response to HTTPS client"), scheme="https")
+    with pytest.raises(TargetFailed, match=r"port=9102 and prometheus.io/scheme=https .*\(503 server gave HTTP"):
+        annotated_targets(subject)
 
 
 def timed(total: float, mapping: str = "", *, since: float = 100, earlier: float = 0, count: int = 2) -> Any:
