@@ -1,11 +1,14 @@
 """What counts as a credential in clear, and which servers a connection URL names."""
 
+from datetime import timedelta
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from fixtures.objects import Json
-from fixtures.observations import roles, security
+from conformance.test_access import test_the_documented_password_opens_the_ui as judge_login
+from fixtures.objects import Json, Pod
+from fixtures.observations import DEFAULT_LOGIN, csrf_time_limit, roles, security
 from fixtures.observations.security import Credential, Holder, Known
 from fixtures.session import Answer
 
@@ -240,3 +243,49 @@ def test_a_list_of_variables_that_does_not_mask_is_told(row: str, shown: str, no
     told = security.shown_as_variable(subject)  # type: ignore[arg-type]
     assert shown in told and bool(told) == bool(shown) and "readable" not in told
     assert len(notes) == noted
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("WTF_CSRF_TIME_LIMIT = None", None),
+        ("WTF_CSRF_TIME_LIMIT = int(os.environ['LIMIT'])", None),
+        ("WTF_CSRF_ENABLED = True", None),
+        ("", None),
+        ("WTF_CSRF_TIME_LIMIT = 3600", 3600),
+        ("WTF_CSRF_TIME_LIMIT = 60\nWTF_CSRF_TIME_LIMIT = 60 * 10", 600),
+    ],
+)
+def test_how_long_a_form_may_be_open(text: str, seconds: int | None) -> None:
+    assert csrf_time_limit(text) == (None if seconds is None else timedelta(seconds=seconds))
+
+
+def logging_in(webserver_config: str, *, readonly: bool = False) -> Any:
+    """A subject into which the documented user can log in, with a webserver_config.py."""
+    container = {"name": "webserver", "env": [{"name": "AIRFLOW_HOME", "value": "/srv/airflow"}]}
+    pod = Pod({"metadata": {"name": "w", "uid": "w"}, "spec": {"containers": [container]}})
+    host = SimpleNamespace(run=lambda _, path: SimpleNamespace(stdout={WEBSERVER_CONFIG: webserver_config}[path]))
+    session = SimpleNamespace(get=lambda _: Answer("GET", "/users/list/", 200, "", "", ""))
+    return SimpleNamespace(
+        see=lambda _: None,
+        documented_credentials=lambda: DEFAULT_LOGIN,
+        airflow=SimpleNamespace(open_session=lambda _: session),
+        option=lambda section, key, default, component: default,
+        only_looks=lambda *_: readonly,
+        pod=lambda _: pod,
+        inside=lambda _: host,
+    )
+
+
+WEBSERVER_CONFIG = "/srv/airflow/webserver_config.py"
+
+
+@pytest.mark.parametrize("subject", [logging_in(""), logging_in("WTF_CSRF_TIME_LIMIT = 300")])
+def test_forms_that_may_be_open_for_minutes_are_left_alone(subject: Any) -> None:
+    judge_login(subject)
+
+
+def test_forms_that_expire_soon_are_told() -> None:
+    judge_login(logging_in("WTF_CSRF_TIME_LIMIT = 60", readonly=True))
+    with pytest.raises(AssertionError, match=r"longer than 60 s is refused, .*WTF_CSRF_TIME_LIMIT"):
+        judge_login(logging_in("WTF_CSRF_TIME_LIMIT = 60"))
