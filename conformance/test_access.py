@@ -20,6 +20,8 @@ def test_port_forward_reaches_the_ui(subject: Subject) -> None:
     """`kubectl port-forward svc/airflow-webserver 8080:8080` MUST make the UI answer on localhost."""
     subject.see(webserver_ready)
     name, port = subject.webserver_service()
+    if port != 8080:
+        subject.note("AF-UI-001", f"Service {name} has port {port}: the README's command needs 8080:{port} here")
     with subject.cluster.port_forward(f"svc/{name}", port) as local:
         visitor = subject.airflow.anonymous(f"http://localhost:{local}{subject.path_prefix}")
         try:

@@ -134,6 +134,11 @@ def test_tasks_see_what_the_scheduler_sees(subject: Subject) -> None:
         raise
     found = seen_differently(task, subject.see(seen_by_the_scheduler), but=of_the_node(subject))
     assert not found, f"tasks see another world than the scheduler: {'; '.join(found)}"
+    other = other_network(subject, "hostNetwork") if subject.executor is Executor.KUBERNETES else []
+    assert not other, (
+        f"{'; '.join(other)}: a task has the host name of its node, so nobody finds the pod that ran it, and it is in "
+        "nobody's NetworkPolicy; take hostNetwork out of the pod template"
+    )
 
 
 @requirement("AF-POD-008")

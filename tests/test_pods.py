@@ -26,6 +26,7 @@ from fixtures.observations.pods import (
     no_image,
     of_the_node,
     old_configuration,
+    other_network,
     outdated,
     rights,
     seen_differently,
@@ -462,3 +463,18 @@ def waiting_for_an_image(state: str, fatal: str | None = None, told: str = PULLE
         option=lambda section, key, default: fatal or default,
     )
     return subject, ended
+
+
+@pytest.mark.parametrize(
+    ("changes", "all_of_them", "host_network"),
+    [
+        ({}, 0, 0),
+        ({"hostNetwork": False, "dnsPolicy": "Default"}, 1, 0),
+        ({"hostNetwork": True, "dnsPolicy": "ClusterFirstWithHostNet"}, 2, 1),
+    ],
+)
+def test_the_network_of_task_pods_is_compared(changes: Json, all_of_them: int, host_network: int) -> None:
+    subject: Any = SimpleNamespace(see=lambda _: template(spec(**changes)), pod=lambda _: scheduler())
+    assert len(other_network(subject)) == all_of_them
+    told = other_network(subject, "hostNetwork")
+    assert told == ["task pods have hostNetwork True, the scheduler False"] * host_network

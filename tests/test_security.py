@@ -1,11 +1,13 @@
 """What counts as a credential in clear, and which servers a connection URL names."""
 
+import contextlib
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from conformance.test_access import test_port_forward_reaches_the_ui as judge_ui
 from conformance.test_access import test_the_documented_password_opens_the_ui as judge_login
 from fixtures.objects import Json, Pod
 from fixtures.observations import DEFAULT_LOGIN, csrf_time_limit, roles, security
@@ -289,3 +291,25 @@ def test_forms_that_expire_soon_are_told() -> None:
     judge_login(logging_in("WTF_CSRF_TIME_LIMIT = 60", readonly=True))
     with pytest.raises(AssertionError, match=r"longer than 60 s is refused, .*WTF_CSRF_TIME_LIMIT"):
         judge_login(logging_in("WTF_CSRF_TIME_LIMIT = 60"))
+
+
+@pytest.mark.parametrize(
+    ("port", "noted"),
+    [(8080, []), (80, ["Service airflow-webserver has port 80: the README's command needs 8080:80 here"])],
+)
+def test_another_port_of_the_ui_is_noted_with_the_command_that_it_needs(port: int, noted: list[str]) -> None:
+    notes: list[str] = []
+    pages = {
+        "/health": Answer("GET", "/health", 200, "application/json", "", '{"scheduler": {}}'),
+        "/login/": Answer("GET", "/login/", 200, "text/html", "", "csrf_token"),
+    }
+    subject: Any = SimpleNamespace(
+        see=lambda _: None,
+        note=lambda _, finding: notes.append(finding),
+        webserver_service=lambda: ("airflow-webserver", port),
+        cluster=SimpleNamespace(port_forward=lambda *_: contextlib.nullcontext(12345)),
+        airflow=SimpleNamespace(anonymous=lambda _: SimpleNamespace(get=lambda path: pages[path])),
+        path_prefix="",
+    )
+    judge_ui(subject)
+    assert notes == noted
