@@ -4,14 +4,15 @@ from datetime import timedelta
 
 from fixtures.catalogue import requirement
 from fixtures.errors import Blocked
-from fixtures.observations import DEFAULT_LOGIN, documented_login, opens, webserver_ready
+from fixtures.observations import DEFAULT_LOGIN, documented_login, form_lifetime, opens, webserver_ready
 from fixtures.session import Unreachable
 from fixtures.subject import Subject
 
-PAGES = ("/home", "/connection/list/", "/users/list/", "/variable/list/", "/xcom/list/", "/log/list/")
+LISTS = ("connection", "users", "variable", "xcom", "log", "taskinstance", "dagrun", "pool", "job")
+PAGES = ("/home", *(f"/{name}/list/" for name in LISTS))
 """Each has a permission of its own, and opens to visitors by that one alone."""
 SHORTEST_SESSION = 5
-"""Minutes; rules of a site may end a session that is idle for longer."""
+"""Minutes; rules of a site may end a session that is idle for longer, and forms that are open for longer."""
 
 
 @requirement("AF-UI-001")
@@ -19,6 +20,8 @@ def test_port_forward_reaches_the_ui(subject: Subject) -> None:
     """`kubectl port-forward svc/airflow-webserver 8080:8080` MUST make the UI answer on localhost."""
     subject.see(webserver_ready)
     name, port = subject.webserver_service()
+    if port != 8080:
+        subject.note("AF-UI-001", f"Service {name} has port {port}: the README's command needs 8080:{port} here")
     with subject.cluster.port_forward(f"svc/{name}", port) as local:
         visitor = subject.airflow.anonymous(f"http://localhost:{local}{subject.path_prefix}")
         try:
@@ -76,6 +79,12 @@ def test_the_documented_password_opens_the_ui(subject: Subject) -> None:
         f"session_lifetime_minutes is {declared} (the default is 43200), and PERMANENT_SESSION_LIFETIME in "
         "webserver_config.py wins over it"
     )
+    if not subject.only_looks("AF-CRED-002", "for how long a form may be open"):
+        valid = form_lifetime(subject)
+        assert valid is None or valid >= timedelta(minutes=SHORTEST_SESSION), (
+            f"a form that was open for longer than {valid.total_seconds():g} s is refused, its CSRF token has expired: "
+            "set WTF_CSRF_TIME_LIMIT in webserver_config.py to None, as Airflow does, and let sessions end instead"
+        )
     if credentials.password != DEFAULT_LOGIN.password:
         assert not opens(subject, DEFAULT_LOGIN), (
             "the chart's default admin/admin still logs in beside the documented password"

@@ -24,6 +24,9 @@ from fixtures.observations.security import broker_problem
 from fixtures.settings import Executor
 from fixtures.subject import Subject
 
+HOUR = 3600
+"""Seconds; the defaults are 300 and 10."""
+
 
 @requirement("AF-CMP-001")
 def test_the_webserver_answers_through_its_service(subject: Subject) -> None:
@@ -52,7 +55,7 @@ def test_the_webserver_answers_through_its_service(subject: Subject) -> None:
 
 @requirement("AF-CMP-002")
 def test_the_scheduler_is_alive(subject: Subject) -> None:
-    """The scheduler MUST be healthy, its heartbeat MUST advance, and it MUST NOT take tasks at work for dead."""
+    """The scheduler MUST be healthy, its heartbeat MUST advance, and it MUST tell dead tasks from those at work."""
     subject.see(scheduler_ready)
     every = float(subject.option("scheduler", "scheduler_heartbeat_sec", "5"))
     for component in ("scheduler", "webserver"):
@@ -68,6 +71,12 @@ def test_the_scheduler_is_alive(subject: Subject) -> None:
         f"[scheduler] scheduler_zombie_task_threshold is {patience:g} s, and tasks send a heartbeat every {every:g} s "
         "(job_heartbeat_sec): the scheduler takes them for dead and fails them while they run"
     )
+    looks = float(subject.option("scheduler", "zombie_detection_interval", "10"))
+    for name, seconds in (("scheduler_zombie_task_threshold", patience), ("zombie_detection_interval", looks)):
+        assert seconds <= HOUR, (
+            f"[scheduler] {name} is {seconds:g} s: a task that died at work counts as running for so long, and is not "
+            f"tried again; set at most {HOUR}"
+        )
     beats = subject.see(scheduler_heartbeats)
     assert beats.second > beats.first, f"the heartbeat stays at {beats.first}"
     if subject.only_looks("AF-CMP-002", "other schedulers on its metadata database"):

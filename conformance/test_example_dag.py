@@ -3,7 +3,7 @@
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
-from fixtures import groomer, mail
+from fixtures import dagfiles, groomer, mail
 from fixtures.catalogue import requirement
 from fixtures.errors import Blocked, TargetFailed, Unsupported
 from fixtures.observations import LOGS_GONE, hello, listed
@@ -103,6 +103,10 @@ def test_the_example_arguments_are_obeyed(subject: Subject) -> None:
     listed(subject, "hello_world_dag", "hello_world.py")
     for task in subject.airflow.tasks_of("hello_world_dag"):
         assert not task.depends_on_past, f"{task.task_id} has depends_on_past on"
+    wanted = dagfiles.mails_wanted(subject.airflow.source("hello_world_dag"))
+    assert not wanted, (
+        f"hello_world_dag has {' and '.join(wanted)} on, so that failures are mailed; the README has both off"
+    )
     runs = [subject.see(retried).finished.run, subject.see(etl_refused).run]
     try:
         sent = [found.subject for run in runs for found in mail.mailbox(subject).about(run.run_id)]

@@ -12,6 +12,7 @@ from fixtures.observations.monitoring import (
     diagnosis_values,
     failed_run_counted,
     failures_beside_successes,
+    not_seconds,
     statsd_rules,
 )
 from fixtures.subject import Subject
@@ -38,7 +39,7 @@ def test_the_scheduler_heartbeat_counts(subject: Subject) -> None:
 
 @requirement("AF-MET-003")
 def test_the_duration_of_successful_runs_is_measured(subject: Subject) -> None:
-    """`airflow_dagrun_duration_success` MUST count each DAG run that succeeded, and none that failed."""
+    """`airflow_dagrun_duration_success` MUST count each DAG run that succeeded, in seconds, and none that failed."""
     before = subject.see(metrics_baseline)
     runs = [subject.see(hello), subject.see(facts)]
     subject.metrics.wait_increase(before, "airflow_dagrun_duration_success_count", by=len(runs))
@@ -49,11 +50,15 @@ def test_the_duration_of_successful_runs_is_measured(subject: Subject) -> None:
         f"a FAILED run of {counted.dag_id} moved {', '.join(wrong)}; of the families of failed runs moved "
         f"{', '.join(moved) or 'none'}: compare statsd.overrideMappings with the chart's mapping"
     )
+    times = [(run.finished.run.start, run.finished.run.end) for run in runs]
+    took = sum((end - start).total_seconds() for start, end in times if start and end)
+    wrong_unit = not_seconds(subject, before, "airflow_dagrun_duration_success", took, of_tasks=False)
+    assert not wrong_unit, f"{wrong_unit}: durations are seconds"
 
 
 @requirement("AF-MET-004")
 def test_the_duration_of_tasks_is_measured(subject: Subject) -> None:
-    """`airflow_task_instance_duration` MUST count each task instance that ended, by how long it ran."""
+    """`airflow_task_instance_duration` MUST count each task instance that ended, by how many seconds it ran."""
     before = subject.see(metrics_baseline)
     ended = [*subject.see(hello).finished.tasks, *subject.see(facts).finished.tasks]
     subject.metrics.wait_increase(before, "airflow_task_instance_duration_count", by=len(ended))
@@ -67,6 +72,9 @@ def test_the_duration_of_tasks_is_measured(subject: Subject) -> None:
         f"the mapping feeds airflow_task_instance_duration with {', '.join(others)}, which is not how long tasks ran: "
         "match airflow.task.duration (statsd.extraMappings)"
     )
+    took = float(subject.see(facts).seen.get("seconds", 0))  # a DAG of an older version of the suite does not say
+    wrong_unit = not_seconds(subject, before, "airflow_task_instance_duration", took, of_tasks=True)
+    assert not wrong_unit, f"{wrong_unit}: durations are seconds"
 
 
 @requirement("AF-MET-005")

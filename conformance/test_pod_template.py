@@ -17,7 +17,13 @@ from fixtures.observations.pod_template import (
     too_tight,
 )
 from fixtures.observations.rights import declared_service_account
-from fixtures.observations.task_view import old_configuration, other_network, seen_by_the_scheduler, seen_differently
+from fixtures.observations.task_view import (
+    of_the_node,
+    old_configuration,
+    other_network,
+    seen_by_the_scheduler,
+    seen_differently,
+)
 from fixtures.settings import Executor
 from fixtures.subject import Subject
 
@@ -126,8 +132,13 @@ def test_tasks_see_what_the_scheduler_sees(subject: Subject) -> None:
         other = other_network(subject) if subject.executor is Executor.KUBERNETES else []
         assert not other, f"tasks fail, and {'; '.join(other)}: names resolve otherwise there; correct the pod template"
         raise
-    found = seen_differently(task, subject.see(seen_by_the_scheduler))
+    found = seen_differently(task, subject.see(seen_by_the_scheduler), but=of_the_node(subject))
     assert not found, f"tasks see another world than the scheduler: {'; '.join(found)}"
+    other = other_network(subject, "hostNetwork") if subject.executor is Executor.KUBERNETES else []
+    assert not other, (
+        f"{'; '.join(other)}: a task has the host name of its node, so nobody finds the pod that ran it, and it is in "
+        "nobody's NetworkPolicy; take hostNetwork out of the pod template"
+    )
 
 
 @requirement("AF-POD-008")

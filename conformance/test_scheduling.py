@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from fixtures.catalogue import requirement
 from fixtures.observations import facts, hello
-from fixtures.observations.examples import parsed_dags, side_by_side
+from fixtures.observations.examples import parsed_dags, side_by_side, worker_limit
 from fixtures.settings import Executor
 from fixtures.subject import Subject
 
@@ -26,7 +26,7 @@ def test_independent_tasks_run_side_by_side(subject: Subject) -> None:
         f"pool {left.pool} slots": str(subject.airflow.pool(left.pool).slots),
     }
     if subject.executor is Executor.CELERY:
-        limits["[celery] worker_concurrency"] = subject.option("celery", "worker_concurrency", "16", "worker")
+        limits |= worker_limit(subject)
     ones = [f"{name}={value}" for name, value in limits.items() if value == "1"]
     shown = ", ".join(ones or [f"{name}={value}" for name, value in limits.items()])
     raise AssertionError(

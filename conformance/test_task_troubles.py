@@ -80,7 +80,15 @@ def test_a_task_out_of_memory_is_noticed(subject: Subject) -> None:
 
 @requirement("AF-TRB-008")
 def test_a_missing_image_is_shown(subject: Subject) -> None:
-    """A task pod whose image cannot be pulled MUST say so in `kubectl describe pod`, with the image's name."""
+    """A task whose image cannot be pulled MUST fail soon; its pod MUST stay, and say so in `kubectl describe pod`."""
+    deleted = all(
+        subject.flag("kubernetes_executor", name, default)
+        for name, default in (("delete_worker_pods", "True"), ("delete_worker_pods_on_failure", "False"))
+    )
+    assert not deleted, (
+        "[kubernetes_executor] delete_worker_pods_on_failure is True: a pod that failed is deleted before anybody can "
+        "describe it; set it to False, and delete old ones with cleanup.enabled: true"
+    )
     pod, description = subject.see(no_image)
     image = pod.container("base").image
     assert image in description, f"`kubectl describe pod` of {pod.name} does not name the image {image}"

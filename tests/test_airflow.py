@@ -175,6 +175,15 @@ class TestRealAirflow:
         assert others_in(log, run, "hello_task") == []
         assert others_in(log, run, "another_task") == [f"hello_world_dag.hello_task {run.run_id}"]
 
+    def test_what_began_before_a_time_and_ended_after_it(self, listed: Airflow, runs: dict[str, DagRun]) -> None:
+        run = listed.finish(runs["hello"])
+        task = listed.task(run, "hello_task")
+        assert run.start and run.end and task.start and task.end
+        middle = task.start + (task.end - task.start) / 2
+        assert listed.seconds_begun_before(middle) >= (run.end - run.start).total_seconds()
+        assert listed.seconds_begun_before(middle, of_tasks=True) >= (task.end - task.start).total_seconds()
+        assert listed.seconds_begun_before(run.start - timedelta(days=400)) == 0
+
     def test_runs_are_known_by_their_ids(self, listed: Airflow, runs: dict[str, DagRun]) -> None:
         ids = [run.run_id for run in runs.values()]
         assert len(set(ids)) == len(ids)
@@ -190,6 +199,8 @@ class TestRealAirflow:
         assert seen["fernet_key_sha256"] == hashlib.sha256(FERNET_KEY.encode()).hexdigest()[:8]
         assert "127.0.0.1" in seen["resolved"]["localhost"]
         assert seen["resolved"]["nobody.invalid"] == []
+        assert seen["seconds"] >= 1
+        assert seen["options"]["[core] default_timezone"] == "utc"
         with pytest.raises(NotThere):
             listed.xcom(runs["facts"], "facts", "no such key")
 

@@ -12,6 +12,7 @@ import yaml
 
 from conformance.test_components import test_redis_is_the_one_broker as judge_brokers
 from conformance.test_components import test_the_scheduler_is_alive as judge_scheduler
+from fixtures.errors import TargetFailed
 from fixtures.gitsync import error_of
 from fixtures.observations import architecture, scheduler_ready
 from fixtures.observations.architecture import Brokers, mounted_below
@@ -123,11 +124,24 @@ def test_a_broker_of_no_use_is_told_without_the_workers() -> None:
     subject = SimpleNamespace(
         executor=Executor.CELERY,
         see=seen.append,
+        cluster=SimpleNamespace(workload=lambda _: None),
         ask=lambda *_: {"scheme": "redis", "role": "slave", "error": "READONLY"},
     )
     found = architecture.brokers.look(subject)  # type: ignore[arg-type]
     assert set(found.seen) == {"scheduler"}
     assert seen == [scheduler_ready]
+
+
+def test_another_redis_behind_the_brokers_service_is_told_before_it_is_asked() -> None:
+    cluster = SimpleNamespace(
+        workload=lambda component: component,
+        services=lambda component: [f"airflow-{component}"],
+        strangers_behind=lambda service, component: ["old-redis"],
+        service=lambda name: {"spec": {"selector": {"component": "redis"}}},
+    )
+    subject = SimpleNamespace(executor=Executor.CELERY, see=lambda _: None, cluster=cluster)
+    with pytest.raises(TargetFailed, match="Service airflow-redis also leads to old-redis"):
+        architecture.brokers.look(subject)  # type: ignore[arg-type]
 
 
 def alive(executor: Executor = Executor.CELERY, workers: int = 1, **options: float) -> Any:
@@ -175,6 +189,13 @@ def test_tasks_whose_heartbeat_comes_in_time_are_left_alone(subject: Any) -> Non
 def test_a_task_that_would_be_taken_for_dead_is_told(subject: Any) -> None:
     with pytest.raises(AssertionError, match=r"scheduler_zombie_task_threshold .*job_heartbeat_sec"):
         judge_scheduler(subject)
+
+
+@pytest.mark.parametrize("name", ["zombie_detection_interval", "scheduler_zombie_task_threshold"])
+def test_a_task_that_died_must_not_stay_running_for_a_day(name: str) -> None:
+    judge_scheduler(alive(**{name: 3600}))
+    with pytest.raises(AssertionError, match=rf"{name} is 86400 s"):
+        judge_scheduler(alive(**{name: 86400}))
 
 
 def test_the_config_map_is_mounted_at_the_release_s_own_folder_beside_its_own_volumes(tmp_path: Path) -> None:

@@ -557,6 +557,11 @@ def test_proxy(api: StubApi, cluster: Cluster) -> None:
     api.answers[path] = lambda request: (503, "no endpoints available")
     with pytest.raises(ApiError, match="no endpoints"):
         cluster.proxy_get("airflow-statsd", 9102, "metrics")
+    pod = Pod({"metadata": {"name": "statsd-1", "uid": "u"}})
+    for scheme, tls in (("", False), ("https:", True)):
+        page = f"/api/v1/namespaces/airflow/pods/{scheme}statsd-1:9102/proxy/metrics"
+        api.answers[page] = lambda request, said=f"{scheme} up 1": (200, said)
+        assert cluster.proxy_get_pod(pod, 9102, "/metrics", tls=tls) == f"{scheme} up 1"
 
 
 # Programs: a script stands in for kubectl.

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fixtures.dagfiles import moving_start_dates, undocumented_callables
+from fixtures.dagfiles import mails_wanted, moving_start_dates, undocumented_callables
 
 
 @pytest.mark.parametrize(
@@ -34,3 +34,17 @@ def test_a_start_date_that_stays(text: str) -> None:
 def test_a_callable_without_docstring() -> None:
     text = "def a():\n    pass\ndef b():\n    'b'\nPythonOperator(python_callable=a)\nPythonOperator(python_callable=b)"
     assert undocumented_callables(text) == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("default_args = {'email_on_failure': True, 'email_on_retry': False}", ["email_on_failure"]),
+        ("PythonOperator(task_id='a', email_on_retry=True)", ["email_on_retry"]),
+        ("default_args = {'email_on_failure': False, 'email_on_retry': PRODUCTION}", []),
+        ("default_args = {}", []),
+        ("default_args = {", []),
+    ],
+)
+def test_arguments_that_ask_for_mails(text: str, wanted: list[str]) -> None:
+    assert mails_wanted(text) == wanted

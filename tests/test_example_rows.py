@@ -134,8 +134,11 @@ def alerted(*mails: Mail, log: str = "", url: str = "http://airflow.example:8080
     return Fake({"alert": Mailed(finished(ran("breaks")), log, list(mails))}, {"webserver.base_url": url})
 
 
-def parallel(left: TaskInstance, right: TaskInstance, **options: str) -> Fake:
-    return Fake({"side_by_side": finished(left, right)}, {k.replace("__", "."): v for k, v in options.items()})
+def parallel(left: TaskInstance, right: TaskInstance, args: str = "", **options: str) -> Fake:
+    given = {k.replace("__", "."): v for k, v in options.items()}
+    container = {"name": "worker", "args": ["bash", "-c", f"exec airflow celery worker {args}"]}
+    worker = Pod({"metadata": {"name": "w", "uid": "w"}, "spec": {"containers": [container]}})
+    return Fake({"side_by_side": finished(left, right)}, given, pods=[worker])
 
 
 def started(seconds: int = 3, args: tuple[str, ...] = (), **options: str) -> Fake:
@@ -240,6 +243,16 @@ def test_a_good_deployment_passes(check: Check, subject: Fake) -> None:
         (E.test_links_in_mails_lead_to_the_ui, alerted(a_mail(), url="http://ui.example"), "base_url is http://ui"),
         (S.test_independent_tasks_run_side_by_side,
          parallel(ran("left", 0, 60), ran("right", 61, 62), core__parallelism="1"), "core. parallelism=1"),
+        (S.test_independent_tasks_run_side_by_side,
+         parallel(ran("left", 0, 60), ran("right", 61, 62), celery__worker_concurrency="1"), ": .celery. worker_conc"),
+        (S.test_independent_tasks_run_side_by_side,
+         parallel(ran("left", 0, 60), ran("right", 61, 62), celery__worker_autoscale="1,1"), "worker_autoscale=1$"),
+        (S.test_independent_tasks_run_side_by_side,
+         parallel(ran("left", 0, 60), ran("right", 61, 62), "-q x -c 1", celery__worker_concurrency="1"),
+         "other: -c of the worker's command line=1$"),
+        (S.test_independent_tasks_run_side_by_side,
+         parallel(ran("left", 0, 60), ran("right", 61, 62), "--autoscale=1,1", celery__worker_autoscale="8,4"),
+         "--autoscale of the worker's command line=1$"),
         (S.test_pools_have_slots, lint(parsed(), pools=[Pool("default_pool", 0, 0)]), "pool default_pool has 0 slots"),
         (S.test_pools_have_slots, lint(parsed(pool="gone")), "pool gone does not exist"),
         (S.test_the_scheduler_is_declared_sanely, started(task_queued_timeout="5"), "task_queued_timeout=5 s"),

@@ -70,6 +70,31 @@ def test_a_second_exporter_behind_the_service_is_told_before_anything_is_counted
         metrics_baseline.look(cast(Subject, subject))
 
 
+def test_of_two_exporters_each_has_a_part_of_the_metrics() -> None:
+    """One that is not ready gets nothing, and an address of another kind is no exporter more."""
+
+    def behind(*addresses: str) -> Subject:
+        pods = [SimpleNamespace(name=f"statsd-{number}", address=f"10.0.0.{number}") for number in (1, 2)]
+        cluster = SimpleNamespace(
+            wait_ready=lambda component: None, strangers_behind=lambda *_: [], endpoints=lambda service: addresses
+        )
+        metrics = SimpleNamespace(snapshot=lambda: "a page")
+        return cast(
+            Subject,
+            SimpleNamespace(
+                cluster=cluster,
+                metrics=metrics,
+                namespace="airflow",
+                running=lambda component: pods,
+                statsd_service=lambda: "airflow-statsd",
+            ),
+        )
+
+    assert metrics_baseline.look(behind("10.0.0.1", "fd00::1")) == "a page"
+    with pytest.raises(TargetFailed, match="2 exporters are behind Service airflow-statsd, statsd-1, statsd-2"):
+        metrics_baseline.look(behind("10.0.0.1", "10.0.0.2"))
+
+
 @pytest.mark.parametrize(
     ("text", "first"),
     [

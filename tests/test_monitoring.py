@@ -1,24 +1,34 @@
 """What monitoring checks conclude from what they see."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
+from time import monotonic
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from fixtures import statsd
 from fixtures.airflow import DagRun
+from fixtures.errors import BudgetExceeded, TargetFailed
+from fixtures.kube import ApiError
 from fixtures.metrics import parse
 from fixtures.observations.monitoring import (
     PARSER_LINE,
+    annotated_targets,
     count_failed_run,
     dashboard_metrics,
     failures_beside_successes,
     grid_states,
     log_source,
     metric_names,
+    not_seconds,
     others_in,
     why_lost,
 )
+from tests.waiting import waiter
 
+LATER = datetime(2026, 1, 1, 11, tzinfo=UTC)
 NONE = parse("airflow_scheduler_heartbeat 1\n")
 
 
@@ -126,6 +136,81 @@ def test_failures_are_compared_with_what_failed_otherwise() -> None:
     assert failures_beside_successes(NONE, after) == (5, 2)
 
 
+def annotated(asked: list[bool], error: ApiError | None = None, **annotations: str) -> Any:
+    """A subject whose exporter's Service has annotations; `asked` gets whether the exporter was asked with TLS."""
+    given = {"prometheus.io/scrape": "true", "prometheus.io/port": "9102"}
+    given |= {f"prometheus.io/{name}": value for name, value in annotations.items()}
+
+    def page(pod: Any, port: str, path: str, *, tls: bool) -> str:
+        asked.append(tls)
+        if error:
+            raise error
+        return "airflow_x 1\n"
+
+    cluster = SimpleNamespace(
+        service=lambda _: {"metadata": {"annotations": given}, "spec": {"ports": [{"port": 9102}]}},
+        pods=lambda _: [SimpleNamespace(name="statsd-1", ready=True, deleted=False)],
+        proxy_get_pod=page,
+    )
+    return SimpleNamespace(cluster=cluster, statsd_service=lambda: "airflow-statsd")
+
+
+@pytest.mark.parametrize(
+    ("annotations", "tls"), [({}, False), ({"scheme": "http"}, False), ({"scheme": "https"}, True)]
+)
+def test_metrics_are_asked_for_by_the_annotated_scheme(annotations: dict[str, str], tls: bool) -> None:
+    asked: list[bool] = []
+    assert annotated_targets(annotated(asked, **annotations)) == ["statsd-1:9102/metrics"]
+    assert asked == [tls]
+
+
+def test_a_scheme_that_the_exporter_does_not_speak_is_told() -> None:
+    subject = annotated([], ApiError("503 server gave HTTP response to HTTPS client"), scheme="https")
+    with pytest.raises(TargetFailed, match=r"port=9102 and prometheus.io/scheme=https .*\(503 server gave HTTP"):
+        annotated_targets(subject)
+
+
+def timed(total: float, mapping: str = "", *, since: float = 100, earlier: float = 0, count: int = 2) -> Any:
+    """A subject whose summary `m` grew since a time some seconds ago, and that time."""
+    before = replace(NONE, taken=monotonic() - since)
+    subject = SimpleNamespace(
+        statsd_mapping=f"mappings: [{{match: airflow.x, name: m{mapping}}}]",
+        metrics=SimpleNamespace(snapshot=lambda: parse(f"m_sum {total}\nm_count {count}\n")),
+        waiter=waiter(0),
+        cluster=SimpleNamespace(kube=SimpleNamespace(now=lambda: LATER)),
+        airflow=SimpleNamespace(seconds_begun_before=lambda at, of_tasks: earlier),
+    )
+    return subject, before
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        timed(12),
+        timed(7, ", scale: 1"),
+        timed(190),
+        timed(8000, earlier=7900),  # one that had begun long before
+    ],
+)
+def test_durations_in_seconds_are_believed(seen: Any) -> None:
+    subject, before = seen
+    assert not_seconds(subject, before, "m", 12, of_tasks=False) == ""
+
+
+def test_durations_that_are_too_small_are_told_with_the_scale() -> None:
+    subject, before = timed(0.012, ", scale: 0.001")
+    with pytest.raises(
+        BudgetExceeded, match=r"m_sum grew by 0.012, what it counts took 12 s .*airflow.x has scale: 0.001"
+    ):
+        not_seconds(subject, before, "m", 12, of_tasks=True)
+
+
+def test_durations_that_are_too_large_are_told_with_the_scale() -> None:
+    subject, before = timed(12000, ", scale: 1000")
+    told = not_seconds(subject, before, "m", 12, of_tasks=True)
+    assert told.startswith("m_sum grew by 12000 for 2 that ended in the 100 s") and told.endswith("has scale: 1000")
+
+
 def test_the_grid_is_read_through_its_groups() -> None:
     leaf = {"id": "group.a", "instances": [{"run_id": "r", "state": "success"}, {"run_id": "s", "state": "failed"}]}
     group = {"id": "group", "instances": [{"run_id": "r", "state": "success"}], "children": [leaf]}
@@ -168,7 +253,6 @@ SERVICE = {
     "metadata": {"name": "airflow-statsd", "creationTimestamp": "2026-01-01T10:00:00Z"},
     "spec": {"clusterIP": "10.0.0.7", "ports": [{"port": 9125, "protocol": "UDP"}, {"port": 9102}]},
 }
-LATER = datetime(2026, 1, 1, 11, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("host", ["airflow-statsd", "airflow-statsd.airflow.svc", "10.0.0.7"])

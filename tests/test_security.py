@@ -1,11 +1,16 @@
 """What counts as a credential in clear, and which servers a connection URL names."""
 
+import contextlib
+from datetime import timedelta
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from fixtures.objects import Json
-from fixtures.observations import roles, security
+from conformance.test_access import test_port_forward_reaches_the_ui as judge_ui
+from conformance.test_access import test_the_documented_password_opens_the_ui as judge_login
+from fixtures.objects import Json, Pod
+from fixtures.observations import DEFAULT_LOGIN, csrf_time_limit, roles, security
 from fixtures.observations.security import Credential, Holder, Known
 from fixtures.session import Answer
 
@@ -37,6 +42,18 @@ def test_what_secrets_hold_is_known_by_its_value() -> None:
         ("POSTGRES_PASSWORD", "postgres", "Secret airflow-postgresql#postgres-password"),
         ("AIRFLOW__WEBSERVER__SECRET_KEY", "other", "holds a credential"),
         ("smtp_password", "hunter2", "holds a credential"),
+        ("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI/K7MDENG/bPxRfihunter2", "holds a credential"),
+        ("AZURE_CLIENT_SECRET", "Qx~8Q~hunter2", "holds a credential"),
+        ("AIRFLOW_VAR_STRIPE_SECRET", "sk_live_hunter2", "holds a credential"),
+        ("SMTP_PASS", "hunter2", "holds a credential"),
+        ("AIRFLOW_CONN_X", '{"conn_type": "http", "password": "hunter2"}', "holds a credential (password)"),
+        ("AIRFLOW_CONN_X", '{"extra": {"aws_secret_access_key": "hunter2"}}', "(aws_secret_access_key)"),
+        ("AIRFLOW_CONN_X", '{"extra": "{\\"token\\": \\"hunter2\\"}"}', "holds a credential (token)"),
+        ("AIRFLOW_CONN_X", "aws://?region_name=eu-west-1&aws_secret_access_key=hunter2", "(aws_secret_access_key)"),
+        ("backend_kwargs", '{"url": "http://vault:8200", "token": "hvs.hunter2"}', "holds a credential (token)"),
+        ("AIRFLOW__SECRETS__BACKEND_KWARGS", '{"role_id": "r", "secret_id": "hunter2"}', "(secret_id)"),
+        ("DBT_REPO", "https://ghp_hunter2hunter2@github.com/a/b.git", "holds an address with a token"),
+        ("", "git clone https://glpat-hunter2hunter2:x@gitlab.com/a/b.git", "holds an address with a token"),
     ],
 )
 def test_credentials_are_found(name: str, text: str, found: str) -> None:
@@ -57,10 +74,44 @@ def test_credentials_are_found(name: str, text: str, found: str) -> None:
         ("fernet_key", "{FERNET}"),
         ("GITSYNC_REPO", "git://git-server/airflow-dags.git"),
         ("", "http://airflow-statsd:9102/metrics, mail@example.com"),
+        ("AIRFLOW__SMTP__SMTP_PASSWORD_SECRET", "smtp"),
+        ("fernet_key_secret", "fernet"),
+        ("DB_SECRET_NAME", "db-credentials"),
+        ("STRIPE_SECRET_FILE", "stripe"),
+        ("AIRFLOW_VAR_STRIPE_SECRET", "/run/secrets/Stripe"),
+        ("AIRFLOW_VAR_STRIPE_SECRET", "airflow/variables/stripe"),
+        ("AIRFLOW_VAR_STRIPE_SECRET", "arn:aws:secretsmanager:eu-west-1:123456789012:secret:stripe-AbCdEf"),
+        ("DB_SECRET", "airflow-postgresql"),
+        ("DB_SECRET", "airflow-postgresql#postgres-password"),
+        ("IMAGE_PULL_SECRET", "elsewhere"),
+        ("MINIO_ACCESS_KEY", "somebody"),
+        ("OLDPWD", "/opt/airflow"),
+        ("AIRFLOW_CONN_X", '{"conn_type": "http", "password": "$(PASSWORD)", "extra": {"token_url": "https://a.b"}}'),
+        ("AIRFLOW_CONN_X", "http://example.com"),
+        ("backend_kwargs", '{"connections_path": "connections", "token_path": "/run/token", "auth_type": "token"}'),
+        ("", "https://ghp_xxxxxxxxxxxx@github.com/a/b.git"),
+        ("", "https://<token>@github.com/a/b.git"),
     ],
 )
 def test_what_is_no_credential_is_left_alone(name: str, text: str) -> None:
-    assert security.in_clear("env X", name, text, KNOWN) == []
+    assert security.in_clear("env X", name, text, KNOWN, STORED) == []
+
+
+def test_variables_of_a_config_map_are_looked_at() -> None:
+    """Those of a name of its own too, which a container takes by envFrom; other texts there have no names."""
+    container = {"name": "scheduler", "envFrom": [{"configMapRef": {"name": "site"}}, {"secretRef": {"name": "x"}}]}
+    labels = {"release": "airflow"}
+    deployment = {"metadata": {"name": "s", "labels": labels}, "spec": {"containers": [container]}}
+    maps = {"site": {"SMTP_PASS": "hunter2", "REGION": "north"}, "other": {"SMTP_PASS": "theirs"}}
+    cluster = SimpleNamespace(
+        secrets=lambda: STORED,
+        ever_pods=list,
+        config_map_data=lambda: maps,
+        recorder=SimpleNamespace(objects=lambda kind: [deployment] if kind == "deployments" else [], ever=lambda _: []),
+    )
+    settings = SimpleNamespace(ADMIN_SECRET="airflow-webserver-secret/admin-password")
+    subject = SimpleNamespace(cluster=cluster, release="airflow", fullname="airflow", settings=settings)
+    assert security.clear_text(subject) == ["ConfigMap/site, SMTP_PASS holds a credential"]  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -194,3 +245,71 @@ def test_a_list_of_variables_that_does_not_mask_is_told(row: str, shown: str, no
     told = security.shown_as_variable(subject)  # type: ignore[arg-type]
     assert shown in told and bool(told) == bool(shown) and "readable" not in told
     assert len(notes) == noted
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("WTF_CSRF_TIME_LIMIT = None", None),
+        ("WTF_CSRF_TIME_LIMIT = int(os.environ['LIMIT'])", None),
+        ("WTF_CSRF_ENABLED = True", None),
+        ("", None),
+        ("WTF_CSRF_TIME_LIMIT = 3600", 3600),
+        ("WTF_CSRF_TIME_LIMIT = 60\nWTF_CSRF_TIME_LIMIT = 60 * 10", 600),
+    ],
+)
+def test_how_long_a_form_may_be_open(text: str, seconds: int | None) -> None:
+    assert csrf_time_limit(text) == (None if seconds is None else timedelta(seconds=seconds))
+
+
+def logging_in(webserver_config: str, *, readonly: bool = False) -> Any:
+    """A subject into which the documented user can log in, with a webserver_config.py."""
+    container = {"name": "webserver", "env": [{"name": "AIRFLOW_HOME", "value": "/srv/airflow"}]}
+    pod = Pod({"metadata": {"name": "w", "uid": "w"}, "spec": {"containers": [container]}})
+    host = SimpleNamespace(run=lambda _, path: SimpleNamespace(stdout={WEBSERVER_CONFIG: webserver_config}[path]))
+    session = SimpleNamespace(get=lambda _: Answer("GET", "/users/list/", 200, "", "", ""))
+    return SimpleNamespace(
+        see=lambda _: None,
+        documented_credentials=lambda: DEFAULT_LOGIN,
+        airflow=SimpleNamespace(open_session=lambda _: session),
+        option=lambda section, key, default, component: default,
+        only_looks=lambda *_: readonly,
+        pod=lambda _: pod,
+        inside=lambda _: host,
+    )
+
+
+WEBSERVER_CONFIG = "/srv/airflow/webserver_config.py"
+
+
+@pytest.mark.parametrize("subject", [logging_in(""), logging_in("WTF_CSRF_TIME_LIMIT = 300")])
+def test_forms_that_may_be_open_for_minutes_are_left_alone(subject: Any) -> None:
+    judge_login(subject)
+
+
+def test_forms_that_expire_soon_are_told() -> None:
+    judge_login(logging_in("WTF_CSRF_TIME_LIMIT = 60", readonly=True))
+    with pytest.raises(AssertionError, match=r"longer than 60 s is refused, .*WTF_CSRF_TIME_LIMIT"):
+        judge_login(logging_in("WTF_CSRF_TIME_LIMIT = 60"))
+
+
+@pytest.mark.parametrize(
+    ("port", "noted"),
+    [(8080, []), (80, ["Service airflow-webserver has port 80: the README's command needs 8080:80 here"])],
+)
+def test_another_port_of_the_ui_is_noted_with_the_command_that_it_needs(port: int, noted: list[str]) -> None:
+    notes: list[str] = []
+    pages = {
+        "/health": Answer("GET", "/health", 200, "application/json", "", '{"scheduler": {}}'),
+        "/login/": Answer("GET", "/login/", 200, "text/html", "", "csrf_token"),
+    }
+    subject: Any = SimpleNamespace(
+        see=lambda _: None,
+        note=lambda _, finding: notes.append(finding),
+        webserver_service=lambda: ("airflow-webserver", port),
+        cluster=SimpleNamespace(port_forward=lambda *_: contextlib.nullcontext(12345)),
+        airflow=SimpleNamespace(anonymous=lambda _: SimpleNamespace(get=lambda path: pages[path])),
+        path_prefix="",
+    )
+    judge_ui(subject)
+    assert notes == noted

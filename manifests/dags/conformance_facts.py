@@ -8,6 +8,7 @@ import os
 import platform
 import socket
 import ssl
+import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -21,6 +22,16 @@ from airflow.operators.python import PythonOperator
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 CGROUP = Path("/sys/fs/cgroup")
+LEAST_SECONDS = 1.0  # so that something is known of what metrics of durations must show
+OPTIONS = (
+    ("core", "default_task_execution_timeout"),
+    ("core", "hide_sensitive_var_conn_fields"),
+    ("core", "default_timezone"),
+    ("metrics", "statsd_port"),
+    ("metrics", "statsd_prefix"),
+    ("metrics", "metrics_allow_list"),
+    ("metrics", "metrics_block_list"),
+)  # what the scheduler and tasks each read for themselves
 UNLIMITED_BYTES = 1 << 60  # cgroup v1 writes a number close to 2**63 when there is no limit
 
 
@@ -111,6 +122,7 @@ def kubernetes_api(deadline: float = 10.0) -> dict[str, object]:
 
 def facts(**context: object) -> str:
     """Return what this task sees, as JSON; secrets only as fingerprints."""
+    began = time.monotonic()
     dag_run = context["dag_run"]
     metadata = urlsplit(conf.get("database", "sql_alchemy_conn"))
     fernet_key = conf.get("core", "fernet_key", fallback="")
@@ -131,6 +143,7 @@ def facts(**context: object) -> str:
         "metadata_database": metadata.path.lstrip("/"),
         "statsd_on": conf.getboolean("metrics", "statsd_on"),
         "statsd_host": conf.get("metrics", "statsd_host"),
+        "options": {f"[{section}] {key}": conf.get(section, key, fallback="") or "" for section, key in OPTIONS},
         "memory_limit_bytes": memory_limit_bytes(),
         "cpu_limit_millicores": cpu_limit_millicores(),
         "airflow_cfg_sha256": airflow_cfg_sha256(),
@@ -139,7 +152,8 @@ def facts(**context: object) -> str:
         "nameservers": nameservers(),
         "kubernetes_api": kubernetes_api(),
     }
-    return json.dumps(seen)
+    time.sleep(max(0.0, began + LEAST_SECONDS - time.monotonic()))
+    return json.dumps({**seen, "seconds": round(time.monotonic() - began, 3)})
 
 
 with DAG(
