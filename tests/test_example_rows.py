@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -19,6 +19,7 @@ from fixtures.objects import Pod
 from fixtures.observations import FinishedRun
 from fixtures.observations.examples import Etl, LocalTest, Mailed, Parsed
 from fixtures.settings import Executor
+from fixtures.subject import Subject
 
 NOON = datetime(2024, 6, 1, 12, tzinfo=UTC)
 RUN = DagRun("d", "conformance__1", "success", "manual", NOON, NOON + timedelta(minutes=1))
@@ -99,6 +100,12 @@ class Fake:
 
     def option(self, section: str, key: str, default: str = "", component: str = "scheduler") -> str:
         return self.options.get(f"{section}.{key}", default)
+
+    def flag(self, section: str, key: str, default: str = "False", component: str = "scheduler") -> bool:
+        return self.option(section, key, default, component) == "True"
+
+    def ask(self, component: str, probe: str, *_: str) -> str:
+        return probe
 
     def pod(self, component: str) -> Pod:
         return self.pods[0]
@@ -257,3 +264,28 @@ def test_a_good_deployment_passes(check: Check, subject: Fake) -> None:
 def test_a_broken_promise_is_named(check: Check, subject: Fake, says: str) -> None:
     with pytest.raises(AssertionError, match=says):
         check(subject)
+
+
+def served(source: str, **options: str) -> Fake:
+    """A Celery task ran on `host`, and its log says where it comes from."""
+    hello = SimpleNamespace(finished=finished(ran("hello_task")), log=f"{source}\nHello from Airflow!")
+    return Fake({"hello": hello}, {f"logging.{name}": value for name, value in options.items()})
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        served("*** Found logs served from http://host:8793/log/d.log"),
+        served("*** Found local files:\n***   * /opt/airflow/logs/d.log"),
+        served("*** Found logs in s3:\n***   * s3://logs/d.log", remote_logging="True"),
+        served("", remote_logging="True"),
+    ],
+)
+def test_a_celery_log_comes_from_its_worker_or_from_shared_storage(subject: Fake) -> None:
+    X.test_the_log_comes_from_where_the_task_ran(cast("Subject", subject))
+
+
+@pytest.mark.parametrize("source", ["", "*** Found logs served from http://other:8793/log/d.log"])
+def test_a_celery_log_of_nowhere_is_named(source: str) -> None:
+    with pytest.raises(AssertionError, match="its log says of its source"):
+        X.test_the_log_comes_from_where_the_task_ran(cast("Subject", served(source)))
