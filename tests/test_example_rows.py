@@ -79,7 +79,7 @@ class Fake:
         self.config = configparser.ConfigParser()
         self.airflow = SimpleNamespace(
             dag=self.dags.get,
-            dags=lambda tag="": [one for one in self.dags.values() if tag in one.tags],
+            dags=lambda tag="": [one for one in self.dags.values() if not tag or tag in one.tags],
             pool=lambda name: next(pool for pool in self.pools if pool.name == name),
             pools=lambda: self.pools,
             tasks_of=lambda _: self.tasks or [task(task_id=id, downstream=down) for id, down in self.edges.items()],
