@@ -2,6 +2,7 @@
 
 from fixtures.catalogue import requirement
 from fixtures.cluster import Resources
+from fixtures.objects import FINISHED
 from fixtures.observations import external, facts, hello, scheduler_ready, webserver_ready, worker_ready
 from fixtures.observations.pods import (
     delivery,
@@ -13,6 +14,7 @@ from fixtures.observations.pods import (
 )
 from fixtures.settings import Executor
 from fixtures.subject import EXECUTOR_LABEL, Subject
+from fixtures.watch import is_operators_pod
 
 OWN_RESOURCES = {  # manifests/dags/conformance_pods.py
     "first": Resources.of({"cpu": "110m", "memory": "260Mi"}, {"cpu": "600m", "memory": "520Mi"}),
@@ -76,7 +78,11 @@ def test_no_worker_stands_by(subject: Subject) -> None:
     for component in ("worker", "redis", "flower"):
         workload = subject.cluster.workload(component)
         assert workload is None, f"{workload.kind}/{workload.name} stands by under KubernetesExecutor"
-    idle = [pod.name for pod in subject.cluster.pods("worker") if EXECUTOR_LABEL not in pod.labels]
+    idle = [
+        pod.name
+        for pod in subject.cluster.pods("worker")
+        if EXECUTOR_LABEL not in pod.labels and not is_operators_pod(pod.raw) and pod.phase not in FINISHED
+    ]
     assert not idle, f"pods with the label component=worker that run no task: {idle}"
 
 

@@ -13,7 +13,7 @@ from fixtures.observations import (
 )
 from fixtures.settings import Executor
 from fixtures.subject import Subject
-from fixtures.watch import is_task_pod
+from fixtures.watch import is_operators_pod, is_task_pod
 
 
 @requirement("AF-VER-001")
@@ -35,7 +35,9 @@ def test_every_component_runs_the_promised_version(subject: Subject) -> None:
     scheduler = subject.pod("scheduler").container("scheduler").image
     other_image = subject.value("images.useDefaultImageForMigration", False)
     for pod in subject.cluster.pods(tier="airflow", release=subject.release):
-        if pod.phase in FINISHED or is_task_pod(pod.raw) or pod.labels.get("component") == "pgbouncer":
+        if pod.phase in FINISHED or is_task_pod(pod.raw) or is_operators_pod(pod.raw):
+            continue
+        if pod.labels.get("component") == "pgbouncer":
             continue
         for container in [*pod.containers.values(), *pod.init_containers.values()]:
             if other_image and container.name == "wait-for-airflow-migrations":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import configparser
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -111,9 +111,9 @@ class Fake:
         return self.pods[0]
 
 
-def pod(args: tuple[str, ...] = (), **resources: Any) -> Pod:
+def pod(args: tuple[str, ...] = (), labels: Mapping[str, str] | None = None, **resources: Any) -> Pod:
     container = {"name": "scheduler", "args": list(args), "resources": resources}
-    labels = {"component": "scheduler"}
+    labels = {"component": "scheduler", **(labels or {})}
     return Pod({"metadata": {"name": "p", "uid": "u", "labels": labels}, "spec": {"containers": [container]}})
 
 
@@ -175,8 +175,8 @@ def logged(load: str = "d.load", **changes: Any) -> Fake:
     return Fake({"hello": hello, "etl": pipeline, **changes}, logs={"extract": log("d.extract"), "load": log(load)})
 
 
-def limited(**resources: Any) -> Fake:
-    return Fake({"hello": SimpleNamespace(finished=finished(ran("hello_task")))}, pods=[pod(**resources)])
+def limited(*more: Pod, **resources: Any) -> Fake:
+    return Fake({"hello": SimpleNamespace(finished=finished(ran("hello_task")))}, pods=[pod(**resources), *more])
 
 
 TESTED = Fake({"tested_locally": LocalTest(0, "conformance: said", [])})
@@ -197,6 +197,7 @@ Check = Callable[[Any], None]
         (B.test_dags_are_described, lint(parsed())),
         (B.test_workflows_are_documented, lint(parsed())),
         (B.test_containers_have_limits, limited(**GIVEN)),
+        (B.test_containers_have_limits, limited(pod(labels={"kubernetes_pod_operator": "True"}), **GIVEN)),
         (
             B.test_dags_are_tested_without_the_scheduler,
             TESTED,

@@ -9,6 +9,7 @@ from typing import Any, cast
 import pytest
 
 from conformance.test_executor import test_a_task_is_delivered_once as judge_delivery
+from conformance.test_executor import test_no_worker_stands_by as judge_idle_workers
 from fixtures.cluster import Pod
 from fixtures.errors import TargetFailed
 from fixtures.gitsync import host_of
@@ -335,3 +336,30 @@ def test_a_written_out_template_names_the_account_of_tasks(
     accounts = {"scheduler": "s", "webserver": "w", "worker": account}
     wanted = {str(right) for right in rights(subject, accounts) if right.component == "worker" and right.expected}
     assert ("create pods in namespace airflow" in wanted) is launches
+
+
+def like_a_worker(name: str, phase: str = "Running", **labels: str) -> Pod:
+    """A pod that was made from the chart's template, or looks like it."""
+    metadata = {"name": name, "uid": name, "labels": {"component": "worker", **labels}}
+    return Pod({"metadata": metadata, "spec": {"containers": [{"name": "base"}]}, "status": {"phase": phase}})
+
+
+TASKS = [
+    like_a_worker("load-x", kubernetes_executor="True"),
+    like_a_worker("train-x", kubernetes_pod_operator="True"),
+    like_a_worker("by-hand", "Succeeded"),
+]
+
+
+def with_pods(*pods: Pod) -> Subject:
+    cluster = SimpleNamespace(workload=lambda component: None, pods=lambda component: [*TASKS, *pods])
+    return cast("Subject", SimpleNamespace(cluster=cluster))
+
+
+def test_pods_that_tasks_make_and_those_that_ended_do_not_stand_by() -> None:
+    judge_idle_workers(with_pods())
+
+
+def test_a_pod_that_stands_by_is_named() -> None:
+    with pytest.raises(AssertionError, match=r"run no task: \['idle-0'\]"):
+        judge_idle_workers(with_pods(like_a_worker("idle-0")))
