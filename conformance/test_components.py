@@ -185,7 +185,7 @@ def test_a_deferred_task_comes_back(subject: Subject) -> None:
         return
     assert TRIGGER_MARK in run.log, (
         "the log of the deferred task was not readable: can the webserver reach the triggerer's port 8794? "
-        f"NetworkPolicies on it: {', '.join(subject.cluster.policies_on(subject.pod('triggerer'))) or 'none'}\n"
+        f"NetworkPolicies on it: {subject.policies_on('triggerer')}\n"
         f"{run.log[-2000:]}"
     )
 

@@ -10,8 +10,8 @@ from fixtures.observations import (
     scheduler_ready,
     webserver_ready,
     worker_ready,
+    worker_stands,
 )
-from fixtures.settings import Executor
 from fixtures.subject import Subject
 from fixtures.watch import is_operators_pod, is_task_pod
 
@@ -60,7 +60,7 @@ def test_every_component_runs_the_promised_version(subject: Subject) -> None:
 def test_the_schema_is_that_of_the_image(subject: Subject) -> None:
     """The metadata database MUST be at the schema head of the Airflow version that runs."""
     ready = {"webserver": webserver_ready, "scheduler": scheduler_ready}  # what does not come up says so itself
-    if subject.executor is Executor.CELERY:
+    if worker_stands(subject):
         ready["worker"] = worker_ready
     for component, up in ready.items():
         subject.see(up)

@@ -104,6 +104,9 @@ class Fake:
     def flag(self, section: str, key: str, default: str = "False", component: str = "scheduler") -> bool:
         return self.option(section, key, default, component) == "True"
 
+    def running(self, component: str) -> list[Pod]:
+        return self.pods
+
     def ask(self, component: str, probe: str, *_: str) -> str:
         return probe
 
