@@ -5,7 +5,7 @@ from datetime import timedelta
 from fixtures.catalogue import requirement
 from fixtures.errors import Blocked
 from fixtures.observations import DEFAULT_LOGIN, documented_login, form_lifetime, opens, webserver_ready
-from fixtures.session import Unreachable
+from fixtures.session import LOGIN_MARK, Unreachable, first_words
 from fixtures.subject import Subject
 
 LISTS = ("connection", "users", "variable", "xcom", "log", "taskinstance", "dagrun", "pool", "job")
@@ -32,7 +32,9 @@ def test_port_forward_reaches_the_ui(subject: Subject) -> None:
                 f"the ports of the Service are {subject.cluster.service(name)['spec']['ports']}"
             ) from error
     assert health.status == 200 and "scheduler" in health.json(), f"GET /health answered {health.status}"
-    assert login.status == 200 and "csrf_token" in login.text, f"GET /login/ answered {login.status}"
+    assert login.status == 200 and LOGIN_MARK.search(login.text), (
+        f"GET /login/ answered {login.status}: {first_words(login.text)}"
+    )
 
 
 @requirement("AF-UI-002")

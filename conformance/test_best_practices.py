@@ -15,6 +15,7 @@ from fixtures.observations.examples import (
     tested_locally,
 )
 from fixtures.subject import Subject
+from fixtures.watch import is_operators_pod
 
 SIZED = {"webserver", "scheduler", "worker", "redis", "statsd", "base"}
 """Containers of what the README names, beside git-sync; of others, such as log groomers and sidecars, a note tells."""
@@ -88,7 +89,8 @@ def test_containers_have_limits(subject: Subject) -> None:
     """Every container of the release and of its task pods SHOULD request CPU and memory, and be limited in memory."""
     subject.see(hello)
     mine = {"tier": "airflow", **({"release": subject.release} if subject.release else {})}
-    pods = [pod for pod in subject.cluster.pods(**mine) if pod.phase not in FINISHED]
+    running = [pod for pod in subject.cluster.pods(**mine) if pod.phase not in FINISHED]
+    pods = [pod for pod in running if not is_operators_pod(pod.raw)]
     wanted = {"cpu_request": "requests.cpu", "memory_request": "requests.memory", "memory_limit": "limits.memory"}
     missing = {
         f"{pod.labels.get('component')}/{container.name}": [

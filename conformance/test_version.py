@@ -10,10 +10,10 @@ from fixtures.observations import (
     scheduler_ready,
     webserver_ready,
     worker_ready,
+    worker_stands,
 )
-from fixtures.settings import Executor
 from fixtures.subject import Subject
-from fixtures.watch import is_task_pod
+from fixtures.watch import is_operators_pod, is_task_pod
 
 
 @requirement("AF-VER-001")
@@ -35,7 +35,9 @@ def test_every_component_runs_the_promised_version(subject: Subject) -> None:
     scheduler = subject.pod("scheduler").container("scheduler").image
     other_image = subject.value("images.useDefaultImageForMigration", False)
     for pod in subject.cluster.pods(tier="airflow", release=subject.release):
-        if pod.phase in FINISHED or is_task_pod(pod.raw) or pod.labels.get("component") == "pgbouncer":
+        if pod.phase in FINISHED or is_task_pod(pod.raw) or is_operators_pod(pod.raw):
+            continue
+        if pod.labels.get("component") == "pgbouncer":
             continue
         for container in [*pod.containers.values(), *pod.init_containers.values()]:
             if other_image and container.name == "wait-for-airflow-migrations":
@@ -58,7 +60,7 @@ def test_every_component_runs_the_promised_version(subject: Subject) -> None:
 def test_the_schema_is_that_of_the_image(subject: Subject) -> None:
     """The metadata database MUST be at the schema head of the Airflow version that runs."""
     ready = {"webserver": webserver_ready, "scheduler": scheduler_ready}  # what does not come up says so itself
-    if subject.executor is Executor.CELERY:
+    if worker_stands(subject):
         ready["worker"] = worker_ready
     for component, up in ready.items():
         subject.see(up)

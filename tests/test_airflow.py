@@ -22,7 +22,7 @@ import requests
 from fixtures import airflow as airflow_module
 from fixtures import session as session_module
 from fixtures.airflow import Airflow, Conflict, DagRun, NotAllowed, NotThere, ServerFailed, TaskFailed
-from fixtures.errors import BudgetExceeded, CannotSee, HarnessError, TargetFailed, UsageError
+from fixtures.errors import Blocked, BudgetExceeded, CannotSee, HarnessError, TargetFailed, UsageError
 from fixtures.observations.monitoring import others_in
 from fixtures.pace import Limit
 from fixtures.session import (
@@ -691,6 +691,45 @@ def test_stuck_run_names_the_full_pool(running: Stub) -> None:
     with pytest.raises(BudgetExceeded) as stuck:
         running.client(0.2).finish(RUN)
     assert "run of d is running; a scheduled, b not scheduled; pool small has 0 of 1 slots open" in str(stuck.value)
+
+
+def holding(*dag_ids: str, slots: int = 1) -> Reply:
+    """Tasks that run in a pool; there are as many that are queued, because the stub does not read the query."""
+    return data(
+        {
+            "task_instances": [{"dag_id": dag_id, "pool_slots": slots} for dag_id in dag_ids],
+            "total_entries": len(dag_ids),
+        }
+    )
+
+
+def full(stub: Stub, slots: int, tasks: Reply) -> None:
+    """A task of the run waits in a pool of so many slots, none of them open."""
+    stub.replace["GET /api/v1/dags/d/dagRuns/r/taskInstances"] = [tasks_reply(("a", "scheduled"))]
+    stub.replace["GET /api/v1/pools/small"] = [data({"name": "small", "slots": slots, "open_slots": 0})]
+    stub.replace["GET /api/v1/dags/~/dagRuns/~/taskInstances"] = [tasks]
+
+
+def test_a_pool_full_of_other_peoples_tasks_blocks(running: Stub) -> None:
+    full(running, 8, holding("sales", "hello_world_dag", slots=2))
+    with pytest.raises(Blocked, match="full of other DAGs' tasks, which hold 4 of 8 slots") as blocked:
+        running.client(0.2).finish(RUN)
+    assert blocked.value.by == "pool small"
+
+
+@pytest.mark.parametrize(
+    ("slots", "tasks"),
+    [
+        (0, holding("sales")),
+        (8, holding("conformance_parallel", "hello_world_dag", "etl_pipeline", "daily_report")),
+        (8, holding("sales", "conformance_parallel", "conformance_facts")),
+        (1, data({"title": "Internal Server Error"}, 500)),
+    ],
+)
+def test_a_pool_that_is_closed_or_full_of_the_suites_own_tasks_accuses(running: Stub, slots: int, tasks: Reply) -> None:
+    full(running, slots, tasks)
+    with pytest.raises(BudgetExceeded, match="a scheduled"):
+        running.client(0.2).finish(RUN)
 
 
 def test_stuck_run_names_the_paused_dag_and_the_dead_scheduler(running: Stub) -> None:

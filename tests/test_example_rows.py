@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import configparser
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -19,6 +19,7 @@ from fixtures.objects import Pod
 from fixtures.observations import FinishedRun
 from fixtures.observations.examples import Etl, LocalTest, Mailed, Parsed
 from fixtures.settings import Executor
+from fixtures.subject import Subject
 
 NOON = datetime(2024, 6, 1, 12, tzinfo=UTC)
 RUN = DagRun("d", "conformance__1", "success", "manual", NOON, NOON + timedelta(minutes=1))
@@ -78,7 +79,7 @@ class Fake:
         self.config = configparser.ConfigParser()
         self.airflow = SimpleNamespace(
             dag=self.dags.get,
-            dags=lambda tag="": [one for one in self.dags.values() if tag in one.tags],
+            dags=lambda tag="": [one for one in self.dags.values() if not tag or tag in one.tags],
             pool=lambda name: next(pool for pool in self.pools if pool.name == name),
             pools=lambda: self.pools,
             tasks_of=lambda _: self.tasks or [task(task_id=id, downstream=down) for id, down in self.edges.items()],
@@ -100,13 +101,22 @@ class Fake:
     def option(self, section: str, key: str, default: str = "", component: str = "scheduler") -> str:
         return self.options.get(f"{section}.{key}", default)
 
+    def flag(self, section: str, key: str, default: str = "False", component: str = "scheduler") -> bool:
+        return self.option(section, key, default, component) == "True"
+
+    def running(self, component: str) -> list[Pod]:
+        return self.pods
+
+    def ask(self, component: str, probe: str, *_: str) -> str:
+        return probe
+
     def pod(self, component: str) -> Pod:
         return self.pods[0]
 
 
-def pod(args: tuple[str, ...] = (), **resources: Any) -> Pod:
+def pod(args: tuple[str, ...] = (), labels: Mapping[str, str] | None = None, **resources: Any) -> Pod:
     container = {"name": "scheduler", "args": list(args), "resources": resources}
-    labels = {"component": "scheduler"}
+    labels = {"component": "scheduler", **(labels or {})}
     return Pod({"metadata": {"name": "p", "uid": "u", "labels": labels}, "spec": {"containers": [container]}})
 
 
@@ -171,8 +181,8 @@ def logged(load: str = "d.load", **changes: Any) -> Fake:
     return Fake({"hello": hello, "etl": pipeline, **changes}, logs={"extract": log("d.extract"), "load": log(load)})
 
 
-def limited(**resources: Any) -> Fake:
-    return Fake({"hello": SimpleNamespace(finished=finished(ran("hello_task")))}, pods=[pod(**resources)])
+def limited(*more: Pod, **resources: Any) -> Fake:
+    return Fake({"hello": SimpleNamespace(finished=finished(ran("hello_task")))}, pods=[pod(**resources), *more])
 
 
 TESTED = Fake({"tested_locally": LocalTest(0, "conformance: said", [])})
@@ -193,6 +203,7 @@ Check = Callable[[Any], None]
         (B.test_dags_are_described, lint(parsed())),
         (B.test_workflows_are_documented, lint(parsed())),
         (B.test_containers_have_limits, limited(**GIVEN)),
+        (B.test_containers_have_limits, limited(pod(labels={"kubernetes_pod_operator": "True"}), **GIVEN)),
         (
             B.test_dags_are_tested_without_the_scheduler,
             TESTED,
@@ -270,3 +281,28 @@ def test_a_good_deployment_passes(check: Check, subject: Fake) -> None:
 def test_a_broken_promise_is_named(check: Check, subject: Fake, says: str) -> None:
     with pytest.raises(AssertionError, match=says):
         check(subject)
+
+
+def served(source: str, **options: str) -> Fake:
+    """A Celery task ran on `host`, and its log says where it comes from."""
+    hello = SimpleNamespace(finished=finished(ran("hello_task")), log=f"{source}\nHello from Airflow!")
+    return Fake({"hello": hello}, {f"logging.{name}": value for name, value in options.items()})
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        served("*** Found logs served from http://host:8793/log/d.log"),
+        served("*** Found local files:\n***   * /opt/airflow/logs/d.log"),
+        served("*** Found logs in s3:\n***   * s3://logs/d.log", remote_logging="True"),
+        served("", remote_logging="True"),
+    ],
+)
+def test_a_celery_log_comes_from_its_worker_or_from_shared_storage(subject: Fake) -> None:
+    X.test_the_log_comes_from_where_the_task_ran(cast("Subject", subject))
+
+
+@pytest.mark.parametrize("source", ["", "*** Found logs served from http://other:8793/log/d.log"])
+def test_a_celery_log_of_nowhere_is_named(source: str) -> None:
+    with pytest.raises(AssertionError, match="its log says of its source"):
+        X.test_the_log_comes_from_where_the_task_ran(cast("Subject", served(source)))

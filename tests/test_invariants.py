@@ -1,9 +1,14 @@
 """Restarts, probes and errors in logs, read from what Kubernetes and the components really write."""
 
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
 
 from fixtures.invariants import endings, errors_in, expected_errors, probes, unexpected
-from fixtures.objects import Pod
+from fixtures.objects import Pod, Workload
+from fixtures.observations.invariants import own_containers
+from fixtures.subject import Subject
 
 
 def pod(status: dict[str, Any], **container: Any) -> Pod:
@@ -85,3 +90,62 @@ def test_what_is_expected_is_left_out() -> None:
     log = "[2026-11-22T19:00:01.000+0000] {x.py:1} ERROR - task conformance_failing.fail failed\n"
     assert unexpected("scheduler", log, []) != []
     assert unexpected("scheduler", log, expected_errors()) == []
+
+
+TASK = "<TaskInstance: sales.load scheduled__2026-11-22T00:00:00+00:00 [queued]>"
+
+
+@pytest.mark.parametrize(
+    ("component", "entry"),
+    [
+        (
+            "scheduler",
+            "[2026-11-22T19:00:01.000+0000] {dagrun.py:820} ERROR - Marking run <DagRun sales @ 2026-11-22 "
+            "00:00:00+00:00: scheduled__2026-11-22T00:00:00+00:00, state:running. externally triggered: False> failed",
+        ),
+        (
+            "scheduler",
+            f"[2026-11-22T19:00:01.000+0000] {{x.py:91}} ERROR - Executor reports task instance {TASK} "
+            "finished (failed) although the task says it's queued. (Info: None) Was the task killed externally?",
+        ),
+        (
+            "scheduler",
+            "[2026-11-22T19:00:01.000+0000] {task_context_logger.py:91} ERROR - Detected zombie job: "
+            "{'full_filepath': '/opt/airflow/dags/repo/dags/sales.py', 'simple_task_instance': 'sales.load'}",
+        ),
+        (
+            "scheduler",
+            "[2026-11-22T19:00:01.000+0000] {kubernetes_executor_utils.py:269} ERROR - "
+            "Event: sales-load-x7d Failed, annotations: <omitted>",
+        ),
+        (
+            "worker",
+            "[2026-11-22 19:00:01,000: ERROR/MainProcess] Task airflow.celery_executor_utils."
+            "execute_command[1d2e-4f] raised unexpected: AirflowException('Celery command failed')\n"
+            "Traceback (most recent call last):\nairflow.exceptions.AirflowException: Celery command failed",
+        ),
+        ("worker", "[2026-11-22 19:00:01,000: ERROR/ForkPoolWorker-1] [1d2e-4f] Failed to execute task."),
+    ],
+)
+def test_a_failed_run_of_somebody_else_is_no_error_of_a_component(component: str, entry: str) -> None:
+    assert unexpected(component, entry, []) != []
+    assert unexpected(component, entry, expected_errors()) == []
+
+
+def test_what_a_policy_of_the_site_logs_is_told() -> None:
+    """As in tests/faults/RN-50.yaml."""
+    log = "[2026-11-22T19:00:01.000+0000] {policies.py:5} ERROR - no answer from the quota service\n"
+    assert unexpected("scheduler", log, expected_errors()) != []
+
+
+def test_containers_of_the_site_are_no_components_of_airflow() -> None:
+    names = ("scheduler", "git-sync", "log-shipper")
+    declared = {"spec": {"template": {"spec": {"containers": [{"name": name} for name in names]}}}}
+    seen = {"containers": [{"name": name} for name in (*names, "istio-proxy")]}
+    labelled = {"name": "s", "uid": "u", "labels": {"component": "scheduler"}}
+    subject = SimpleNamespace(
+        cluster=SimpleNamespace(workload=lambda component: Workload({"kind": "Deployment", **declared})),
+        component_value=lambda component, path: [{"name": "log-shipper"}],
+    )
+    pod = Pod({"metadata": labelled, "spec": seen})
+    assert own_containers(cast("Subject", subject), pod) == ["scheduler", "git-sync"]

@@ -313,3 +313,31 @@ def test_another_port_of_the_ui_is_noted_with_the_command_that_it_needs(port: in
     )
     judge_ui(subject)
     assert notes == noted
+
+
+def with_names(built_in: bool, **of_tasks: str) -> Any:
+    """A release whose scheduler has two connections in its environment, and whose task pod has these."""
+    parser = {"AIRFLOW_CONN_AIRFLOW_DB": "1", "AIRFLOW_CONN_LAKE": "2"}
+    found = [
+        Holder("the scheduler", "scheduler", "", {}, parser),
+        Holder("task pod x", "task", "", {}, of_tasks, runs_tasks=True),
+    ]
+    return SimpleNamespace(
+        see=lambda one: found if one.name == security.holders.name else None,
+        option=lambda section, name: "",
+        parser="scheduler",
+        value=lambda path, default: built_in,
+        airflow=SimpleNamespace(has_connection=lambda name: False),
+    )
+
+
+def test_the_charts_own_connection_need_not_reach_the_tasks() -> None:
+    """A template that is written out does without it; a connection of the site's must be there."""
+    assert security.missing_names(with_names(True, AIRFLOW_CONN_LAKE="2")) == []
+    (missing,) = security.missing_names(with_names(True))
+    assert missing.startswith("AIRFLOW_CONN_LAKE is defined in the scheduler and missing in task pod x")
+
+
+def test_the_sites_own_connection_of_that_name_must_reach_the_tasks() -> None:
+    (missing,) = security.missing_names(with_names(False, AIRFLOW_CONN_LAKE="2"))
+    assert missing.startswith("AIRFLOW_CONN_AIRFLOW_DB is defined")

@@ -25,18 +25,22 @@ ROWS = (
 )
 
 
-def test_what_is_stored_in_clear_is_told(tmp_path: Path) -> None:
+@pytest.mark.parametrize("hidden", [False, True], ids=["given", "by a command"])
+def test_what_is_stored_in_clear_is_told(tmp_path: Path, hidden: bool) -> None:
     place, file = environment(), tmp_path / "airflow.db"
     shutil.copy(place / "home" / "airflow.db", file)
     with closing(sqlite3.connect(file)) as database, database:
         for row in ROWS:
             database.execute(row)
+    given = {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{file}", "AIRFLOW__CORE__FERNET_KEY": FERNET_KEY}
+    if hidden:
+        given = {f"{name}_CMD": f"printf %s {value}" for name, value in given.items()}
     answer = process.run(
         [place / "bin" / "python", PROBES / "stored_secrets.py", "key"],
-        env={"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{file}", "AIRFLOW__CORE__FERNET_KEY": FERNET_KEY},
+        env={"AIRFLOW_HOME": str(tmp_path), **given},
         deadline=60,
     )
-    seen = json.loads(answer.stdout)
+    seen = json.loads(answer.stdout.splitlines()[-1])
     assert seen["clear"] == ["connection warehouse", "variable api_token"]
     assert seen["extras"] == {"lake": ["region", "secret"], "redis": [], "old": []}
     assert seen["unreadable"] == []

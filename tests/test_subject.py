@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from fixtures.errors import TargetFailed
+from fixtures.errors import CannotSee, TargetFailed
+from fixtures.kube import ApiError, Unreachable
 from fixtures.objects import Pod
 from fixtures.progress import Progress
 from fixtures.settings import Executor, Settings
@@ -149,3 +150,59 @@ def test_a_variable_without_a_value_of_its_own_leaves_the_option_to_airflow_cfg(
     for source in ({"fieldRef": {"fieldPath": "status.hostIP"}}, {"configMapKeyRef": {"name": "site", "key": "gone"}}):
         release = configured(env=[{"name": "AIRFLOW__CORE__TEST_CONNECTION", "valueFrom": source}])
         assert release.option("core", "test_connection") == "Disabled"
+
+
+def metrics_release(
+    refusal: Exception, inside: dict[str, Any] | Exception, *, ready: int = 1, **options: Any
+) -> Subject:
+    """A release whose metrics the API server's proxy does not get, and what the scheduler's pod gets instead."""
+
+    def proxy_get(*_: Any) -> str:
+        asked.append("proxy")
+        raise refusal
+
+    def ask(component: str, probe: str, *arguments: str) -> Any:
+        asked.append(arguments[0])
+        if isinstance(inside, Exception):
+            raise inside
+        return inside
+
+    asked: list[str] = []
+    release = subject(
+        services=lambda component: ["airflow-statsd"],
+        service=lambda name: {"spec": {"selector": {"component": "statsd"}}},
+        endpoints=lambda name: ["10.0.0.1"] * ready,
+        proxy_get=proxy_get,
+        asked=asked,
+    )
+    release.settings = Settings.model_validate(options)
+    release.ask = ask  # type: ignore[method-assign]
+    return release
+
+
+CUT = ApiError("GET /metrics: 503 dial tcp 10.0.0.1:9102: i/o timeout", status=503)
+PAGE = {"status": 200, "body": "airflow_x 1\n"}
+
+
+@pytest.mark.parametrize("refusal", [CUT, Unreachable("GET /metrics: silent for 30 s")])
+def test_metrics_are_read_from_the_schedulers_pod_where_the_api_server_reaches_none(refusal: Exception) -> None:
+    release = metrics_release(refusal, PAGE)
+    asked: list[str] = release.cluster.asked  # type: ignore[attr-defined]
+    assert (release.scrape(), release.scrape()) == (PAGE["body"], PAGE["body"])
+    assert asked == ["proxy", *["http://airflow-statsd:9102/metrics"] * 2], "the proxy's time-out is waited for once"
+    assert "from the scheduler's pod" in release.notes["AF-MET-001"][0]
+
+
+@pytest.mark.parametrize(
+    ("inside", "more"),
+    [
+        ({"status": 0, "body": "", "error": "[Errno 111] Connection refused"}, {}),
+        (CannotSee("the scheduler's pod does not answer"), {}),
+        (TargetFailed("no running pod with label component=scheduler"), {}),
+        (PAGE, {"ready": 0}),
+        (PAGE, {"READONLY": True}),
+    ],
+)
+def test_metrics_that_nobody_gets_are_told_as_the_api_server_tells_it(inside: Any, more: dict[str, Any]) -> None:
+    with pytest.raises(TargetFailed, match=r"does not serve metrics on port 9102: it selects .* i/o timeout"):
+        metrics_release(CUT, inside, **more).scrape()

@@ -1,7 +1,8 @@
 """Prints as JSON which Celery broker this container uses, whether it can be written, and which workers are behind it.
 
 Arguments: how many workers to wait for (0: none are asked), seconds to wait for them.
-Imports no Airflow, which would take seconds, unless the address is hidden in a command or a secrets backend.
+Imports no Airflow, which would take seconds, unless the address is hidden in a command or a secrets backend, or more
+than the address counts: sentinels, and TLS with keys of its own.
 """
 
 import configparser
@@ -33,20 +34,25 @@ if not url:
     from airflow.configuration import conf
 
     url = conf.get("celery", "broker_url")
-transport = {}
-if prefix := option("celery_broker_transport_options", "global_keyprefix"):
-    transport["global_keyprefix"] = prefix
-parts = urlsplit(url)
+servers = [urlsplit(one) for one in url.split(";")]  # several sentinels, or servers that stand in for each other
+scheme, database = servers[0].scheme, servers[0].path
+if scheme == "sentinel" or option("celery", "ssl_active").lower() in ("true", "t", "1"):
+    from airflow.providers.celery.executors.celery_executor_utils import app
+else:
+    app = celery.Celery(broker=url)
+    if prefix := option("celery_broker_transport_options", "global_keyprefix"):
+        app.conf.broker_transport_options = {"global_keyprefix": prefix}
+port = 26379 if scheme == "sentinel" else 6379
 found = {
-    "scheme": parts.scheme,
-    "address": f"{parts.hostname}:{parts.port or 6379}",
-    "database": parts.path.lstrip("/") or "0",
+    "scheme": scheme,
+    "address": ", ".join(f"{server.hostname}:{server.port or port}" for server in servers),
+    "database": database.lstrip("/") or "0",
     "queue": option("operators", "default_queue", "default"),
     "remote_control": option("celery", "worker_enable_remote_control", "true").lower() == "true",
 }
 try:
-    if parts.scheme in ("redis", "rediss", "sentinel"):
-        client = kombu.Connection(url, transport_options=transport, connect_timeout=10).default_channel.client
+    if scheme in ("redis", "rediss", "sentinel"):
+        client = app.connection_for_write(connect_timeout=10).default_channel.client
         found["server"] = client.info("server")["run_id"]
         found["role"] = client.info("replication")["role"]
         memory = client.info("memory")
@@ -59,8 +65,6 @@ try:
         except redis.exceptions.NoPermissionError:
             found["writable"] = True  # this user may touch Celery's own keys only
     if workers and found["remote_control"]:
-        app = celery.Celery(broker=url)
-        app.conf.broker_transport_options = transport
         answers = app.control.inspect(timeout=seconds, limit=workers).active_queues() or {}
         # Who else is there? Nobody knows how many, so this look takes its whole time.
         answers |= app.control.inspect(timeout=OTHERS_SECONDS).active_queues() or {}

@@ -8,12 +8,14 @@ import sys
 import urllib.error
 import urllib.request
 
+LONGEST = 4 << 20  # the metrics of a busy deployment are longer than any page
+
 url, deadline = sys.argv[1], float(sys.argv[2])
 try:
     with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=deadline) as answer:
-        found = {"status": answer.status, "url": answer.url, "body": answer.read(65536).decode(errors="replace")}
+        found = {"status": answer.status, "url": answer.url, "body": answer.read(LONGEST).decode(errors="replace")}
 except urllib.error.HTTPError as error:
-    found = {"status": error.code, "url": url, "body": error.read(65536).decode(errors="replace")}
+    found = {"status": error.code, "url": url, "body": error.read(LONGEST).decode(errors="replace")}
 except OSError as error:
     found = {"status": 0, "url": url, "body": "", "error": str(getattr(error, "reason", error))}
 print(json.dumps(found))

@@ -4,7 +4,7 @@ Also what is stored without encryption: variables and passwords of connections (
 the texts in its extra (`extras`).
 
 Arguments: the key of fingerprints, then the names of variables whose decrypted value is reported as a fingerprint.
-Uses the Fernet key of the environment; imports no Airflow, which would take seconds.
+Imports no Airflow, which would take seconds, unless the Fernet key is hidden in a command or a secrets backend.
 """
 
 import configparser
@@ -17,18 +17,17 @@ import sys
 
 import sqlalchemy
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from database_url import url
 
 key, wanted = sys.argv[1], sys.argv[2:]
 config = configparser.ConfigParser(interpolation=None, strict=False)
 config.read(pathlib.Path(os.environ.get("AIRFLOW_HOME", "/opt/airflow"), "airflow.cfg"))
+keys = os.environ.get("AIRFLOW__CORE__FERNET_KEY") or config.get("core", "fernet_key", fallback="")
+if not keys:
+    from airflow.configuration import conf
 
-
-def option(section, name):
-    return os.environ.get(f"AIRFLOW__{section.upper()}__{name.upper()}") or config.get(section, name, fallback="")
-
-
-url = option("database", "sql_alchemy_conn") or option("core", "sql_alchemy_conn")
-fernet = MultiFernet([Fernet(part.strip().encode()) for part in option("core", "fernet_key").split(",")])
+    keys = conf.get("core", "fernet_key")
+fernet = MultiFernet([Fernet(part.strip().encode()) for part in keys.split(",")])
 stored = {
     "connection": "select conn_id, password from connection where is_encrypted",
     "connection (extra)": "select conn_id, extra from connection where is_extra_encrypted",

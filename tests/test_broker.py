@@ -1,0 +1,54 @@
+"""The probe broker without a broker: which app it asks through, and how it reads addresses.
+
+In the place of Celery, kombu, redis-py and Airflow are a few lines that tell who was asked.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from fixtures import process
+from fixtures.subject import PROBES
+
+MODULES = {
+    "celery.py": """
+from types import SimpleNamespace
+class Celery:
+    def __init__(self, broker, whose="an app of the suite's"):
+        self.conf, self.whose = SimpleNamespace(broker_transport_options={}), whose
+    def connection_for_write(self, connect_timeout):
+        raise OSError(f"{self.whose} with {self.conf.broker_transport_options}")
+""",
+    "kombu.py": "class exceptions:\n    class KombuError(Exception): ...\n",
+    "redis.py": "class exceptions:\n    class RedisError(Exception): ...\n    NoPermissionError = RedisError\n",
+    "airflow/providers/celery/executors/celery_executor_utils.py": (
+        "import celery\napp = celery.Celery('', whose='the app of Airflow')\n"
+    ),
+}
+TLS = {"AIRFLOW__CELERY__SSL_ACTIVE": "True"}
+PREFIX = {"AIRFLOW__CELERY_BROKER_TRANSPORT_OPTIONS__GLOBAL_KEYPREFIX": "team_"}
+
+
+@pytest.mark.parametrize(
+    ("url", "options", "address", "database", "asked"),
+    [
+        ("redis://:p@r/7", {}, "r:6379", "7", "an app of the suite's with {}"),
+        ("redis://r:1", PREFIX, "r:1", "0", "an app of the suite's with {'global_keyprefix': 'team_'}"),
+        ("rediss://r:1/0", TLS, "r:1", "0", "the app of Airflow"),
+        ("sentinel://:p@s:26379/2", {}, "s:26379", "2", "the app of Airflow"),
+        ("sentinel://a;sentinel://b:1/2", {}, "a:26379, b:1", "0", "the app of Airflow"),
+    ],
+)
+def test_sentinels_and_keys_of_its_own_are_left_to_airflows_app(
+    tmp_path: Path, url: str, options: dict[str, str], address: str, database: str, asked: str
+) -> None:
+    for name, text in MODULES.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    given = {"AIRFLOW__CELERY__BROKER_URL": url, "AIRFLOW_HOME": str(tmp_path), "PYTHONPATH": str(tmp_path)}
+    answer = process.run([sys.executable, PROBES / "broker.py", "0", "0"], env={**given, **options}, deadline=30)
+    seen = json.loads(answer.stdout)
+    assert (seen["scheme"], seen["address"], seen["database"]) == (url.partition(":")[0], address, database)
+    assert asked in seen["error"]

@@ -1,0 +1,93 @@
+"""Whom NetworkPolicies let in, and what that means for a look at the webserver from inside the cluster."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from conformance.test_components import test_the_webserver_answers_through_its_service as judge
+from fixtures.errors import Unsupported
+from fixtures.objects import Pod
+from fixtures.observations.network import admits
+from fixtures.subject import Subject
+
+LABELS = {"component": "scheduler", "release": "airflow"}
+SCHEDULER = Pod({"metadata": {"name": "s", "uid": "u", "labels": LABELS}, "spec": {}, "status": {"podIP": "10.0.0.7"}})
+INGRESS_CONTROLLER = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "ingress-nginx"}}}
+
+
+@pytest.mark.parametrize(
+    ("sources", "admitted"),
+    [
+        ([], True),
+        ([INGRESS_CONTROLLER], False),
+        ([INGRESS_CONTROLLER, {"podSelector": {"matchLabels": {"release": "airflow"}}}], True),
+        ([{"podSelector": {}}], True),
+        ([{"namespaceSelector": {}}], True),
+        ([{"namespaceSelector": {}, "podSelector": {"matchLabels": {"app": "proxy"}}}], False),
+        ([{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "data"}}}], True),
+        (
+            [{"podSelector": {"matchExpressions": [{"key": "component", "operator": "In", "values": ["flower"]}]}}],
+            False,
+        ),
+        ([{"podSelector": {"matchExpressions": [{"key": "component", "operator": "Exists"}]}}], True),
+        ([{"ipBlock": {"cidr": "10.0.0.0/8"}}], True),
+        ([{"ipBlock": {"cidr": "10.0.0.0/8", "except": ["10.0.0.0/24"]}}], False),
+    ],
+)
+def test_whom_a_policy_lets_in(sources: list[dict[str, Any]], admitted: bool) -> None:
+    assert admits({"ingress": [{"from": sources, "ports": [{"port": 8080}]}]}, SCHEDULER, "data") is admitted
+
+
+def test_a_policy_without_a_rule_lets_nobody_in() -> None:
+    assert not admits({"podSelector": {}}, SCHEDULER, "data")
+
+
+def release(error: str, *policies: dict[str, Any], read_only: bool = False) -> Subject:
+    """A release whose webserver does not answer inside the cluster."""
+    found = {f"policy-{number}": spec for number, spec in enumerate(policies)}
+    cluster = SimpleNamespace(
+        service=lambda name: {"spec": {"ports": [{"port": 8080}]}},
+        endpoints=lambda name: ["10.0.0.8"],
+        strangers_behind=lambda name, component: [],
+        policies_on=lambda pod: found,
+    )
+    return cast(
+        "Subject",
+        SimpleNamespace(
+            cluster=cluster,
+            namespace="data",
+            path_prefix="",
+            webserver_port=8080,
+            settings=SimpleNamespace(READONLY=read_only),
+            see=lambda observation: None,
+            webserver_service=lambda: ("airflow-webserver", 8080),
+            pod=lambda component: SCHEDULER,
+            get_from_inside=lambda url: {"status": 0, "body": "", "error": error},
+        ),
+    )
+
+
+ONLY_INGRESS = {"ingress": [{"from": [INGRESS_CONTROLLER]}]}
+
+
+def test_a_webserver_that_is_open_to_others_only_cannot_be_looked_at_from_inside() -> None:
+    for one in (release("timed out", ONLY_INGRESS), release("503: i/o timeout", ONLY_INGRESS, read_only=True)):
+        with pytest.raises(Unsupported, match="NetworkPolicy policy-0 opens the webserver to others only"):
+            judge(one)
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        release("timed out"),
+        release("[Errno 111] Connection refused", ONLY_INGRESS),
+        release("timed out", ONLY_INGRESS, {"ingress": [{"from": [{"podSelector": {}}]}]}),
+        release("timed out", {"podSelector": {}}),
+    ],
+)
+def test_a_webserver_that_should_answer_and_does_not_is_accused(subject: Subject) -> None:
+    with pytest.raises(AssertionError, match="from inside the cluster"):
+        judge(subject)

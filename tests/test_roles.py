@@ -1,0 +1,83 @@
+"""Where users come from elsewhere, nobody is made who could not log in, and what roles hold is judged all the same."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from conformance.test_roles import test_each_role_may_do_what_it_is_for as judge
+from fixtures import process
+from fixtures.errors import Unsupported
+from fixtures.observations import roles
+from fixtures.session import LOGIN_MARK
+from fixtures.subject import PROBES, Subject
+
+SHIPPED = {"Viewer": ["can_read on DAGs"], "Admin": ["can_read on DAGs", "can_create on Users"]}
+
+
+def release(auth_type: int, **held: Any) -> Subject:
+    """A release with a way to log in, whose roles hold what Airflow gives them unless said otherwise."""
+
+    def see(observation: Any) -> Any:
+        if observation.name in seen:
+            return seen[observation.name]
+        return observation.look(subject)
+
+    seen: Mapping[str, Any] = {
+        roles.known_roles.name: {role: frozenset(held.get(role, given)) for role, given in SHIPPED.items()},
+        roles.shipped_permissions.name: SHIPPED,
+    }
+    options = {"option": lambda *_: "True", "ask": lambda component, probe: auth_type}
+    subject = cast("Subject", SimpleNamespace(see=see, **options))
+    return subject
+
+
+def test_nobody_is_made_who_could_not_log_in() -> None:
+    with pytest.raises(Unsupported, match="from LDAP"):
+        roles.role_users.look(release(2))
+
+
+@pytest.mark.parametrize(
+    ("held", "says"),
+    [
+        ({"Viewer": ["can_read on DAGs", "can_edit on Variables"]}, "role Viewer holds can_edit on Variables"),
+        ({"Viewer": ["can_read on DAGs", "can_edit on DAGs"]}, "role Viewer holds can_edit on DAGs"),
+        ({"Admin": ["can_read on DAGs"]}, "role Admin lacks can_create on Users"),
+    ],
+)
+def test_what_roles_hold_is_judged_although_nobody_can_try_it(held: Any, says: str) -> None:
+    with pytest.raises(AssertionError, match=says):
+        judge(release(4, **held))
+
+
+def test_roles_that_hold_what_they_should_are_unsupported_where_nobody_can_try_it() -> None:
+    with pytest.raises(Unsupported, match="from OAuth"):
+        judge(release(4))
+
+
+@pytest.mark.parametrize(
+    ("config", "found"), [("WHAT = 2\nAUTH_TYPE = WHAT\n", 2), ("WTF_CSRF_ENABLED = True\n", 1), (None, 1)]
+)
+def test_the_way_to_log_in_is_read_as_flask_reads_it(tmp_path: Path, config: str | None, found: int) -> None:
+    if config is not None:
+        (tmp_path / "webserver_config.py").write_text(config)
+    answer = process.run([sys.executable, PROBES / "auth_type.py"], env={"AIRFLOW_HOME": str(tmp_path)}, deadline=30)
+    assert json.loads(answer.stdout) == found
+
+
+@pytest.mark.parametrize(
+    ("page", "known"),
+    [
+        ('<input id="csrf_token" name="csrf_token" type="hidden" value="x">', True),
+        ("<a id=btn-signin-github>Sign In with github</a><script>var csrfToken = 'x';</script>", True),
+        ("<html><h1>Welcome to nginx!</h1></html>", False),
+    ],
+)
+def test_login_pages_of_airflow_are_known_with_a_form_or_without(page: str, known: bool) -> None:
+    assert bool(LOGIN_MARK.search(page)) == known
