@@ -59,6 +59,7 @@ def deployment(reason: str, **options: str) -> Any:
     return SimpleNamespace(
         namespace="ns",
         executor=Executor.CELERY,
+        running=lambda component: [component],
         option=lambda section, key, default: options.get(key, default),
         ask=lambda component, probe, deadline, address: {address: reason},
     )
