@@ -149,10 +149,14 @@ def annotated(asked: list[bool], error: ApiError | None = None, **annotations: s
 
     cluster = SimpleNamespace(
         service=lambda _: {"metadata": {"annotations": given}, "spec": {"ports": [{"port": 9102}]}},
-        pods=lambda _: [SimpleNamespace(name="statsd-1", ready=True, deleted=False)],
+        pods=lambda _: [SimpleNamespace(name="statsd-1", ready=True, deleted=False, address="10.0.0.1")],
         proxy_get_pod=page,
     )
-    return SimpleNamespace(cluster=cluster, statsd_service=lambda: "airflow-statsd")
+    return SimpleNamespace(
+        cluster=cluster,
+        statsd_service=lambda: "airflow-statsd",
+        get_page=lambda through_proxy, address: through_proxy(),
+    )
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ def release(auth_type: int, **held: Any) -> Subject:
         roles.known_roles.name: {role: frozenset(held.get(role, given)) for role, given in SHIPPED.items()},
         roles.shipped_permissions.name: SHIPPED,
     }
-    options = {"option": lambda *_: "True", "ask": lambda component, probe: auth_type}
+    options = {"option": lambda *_, **__: "True", "ask": lambda component, probe: auth_type}
     subject = cast("Subject", SimpleNamespace(see=see, **options))
     return subject
 
