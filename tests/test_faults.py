@@ -12,7 +12,7 @@ from fixtures import chart as charts
 from fixtures.catalogue import Requirement
 from fixtures.chart import Chart
 from fixtures.errors import HarnessError, UsageError
-from fixtures.faults import Case
+from fixtures.faults import Case, Inject
 from fixtures.settings import Executor
 
 NAMES = {"NAMESPACE": "airflow", "RELEASE": "airflow", "FULLNAME": "airflow", "EXECUTOR": "kubernetes"}
@@ -187,3 +187,11 @@ def test_an_upgrade_is_judged_by_rows_about_upgrades(tmp_path: Path) -> None:
     assert {"AF-UPG-001", "AF-UPG-008", "AF-UPG-019"} <= set(ids)
     assert not [id for id in ids if not id.startswith("AF-UPG")]
     assert "AF-UPG-016" not in ids  # disturbs, and is not named
+
+
+def test_cases_that_set_a_value_in_the_same_place_are_told_apart() -> None:
+    first = Inject.model_validate({"overlay": {"webserver": {"webserverConfig": "a"}}})
+    same = Inject.model_validate({"celery": {"webserver": {"webserverConfig": "b", "replicas": 2}}})
+    assert first.sets_the_same(same, Executor.CELERY)
+    assert not first.sets_the_same(same, Executor.KUBERNETES), "it sets nothing there"
+    assert not first.sets_the_same(Inject.model_validate({"overlay": {"webserver": {"replicas": 2}}}), Executor.CELERY)
