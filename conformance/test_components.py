@@ -11,6 +11,7 @@ from fixtures.observations import (
     metadata_databases,
     scheduler_heartbeats,
     scheduler_ready,
+    told_strangers,
     webserver_ready,
 )
 from fixtures.observations.architecture import (
@@ -41,11 +42,8 @@ def test_the_webserver_answers_through_its_service(subject: Subject) -> None:
     assert subject.cluster.endpoints(name), (
         f"Service {name} has no ready endpoint: its selector {spec.get('selector')} matches no ready pod"
     )
-    strangers = subject.cluster.strangers_behind(name, "webserver")
-    assert not strangers, (
-        f"Service {name} also leads to {', '.join(strangers)}, no pod of the webserver's Deployment: its selector "
-        f"{spec.get('selector')} matches their labels, and they get their share of all requests"
-    )
+    strangers = told_strangers(subject, name, "webserver", "the webserver's Deployment")
+    assert not strangers, f"{strangers}, and they get their share of all requests"
     target = next((one.get("targetPort", one["port"]) for one in spec["ports"] if one["port"] == port), port)
     subject.see(scheduler_ready)  # its pod is where the look from inside the cluster is taken
     for path, mark in (("/health", re.compile("metadatabase")), ("/login/", LOGIN_MARK)):
