@@ -41,7 +41,8 @@ def test_the_documented_backup_can_be_restored(subject: Subject) -> None:
     backup = subject.see(saved)
     assert not backup.problem, f"`{backup.command}` failed: {backup.problem}"
     assert backup.has_run, (
-        "the backup saves database airflow, and a run that Airflow has just made is not in it: it is worthless"
+        f"the backup saves database airflow, and a run that Airflow has just made in {backup.used} is not in it: "
+        "it is worthless"
     )
     assert not backup.objection, f"the backup cannot be restored: {backup.objection}"
     if backup.restored is None:

@@ -220,7 +220,7 @@ def test_a_backup_with_fewer_rows_than_the_database_is_told() -> None:
     held = inventory.Inventory.of({"dag_run": table, "xcom": table, "session": table})
     known = SimpleNamespace(history=SimpleNamespace(known=SimpleNamespace(inventory=held)))
     subject: Any = SimpleNamespace(deployments=("old", "new"), see={upgrade.upgrade: known}.__getitem__)
-    backup = Backup("pg_dump", "", True, {"dag_run": 3, "xcom": 1}, {}, "")
+    backup = Backup("pg_dump", "", True, "", {"dag_run": 3, "xcom": 1}, {}, "")
     assert upgrade.unsaved(subject, backup) == {"xcom": (2, 1)}
     for standing in (("only",), ()):
         subject.deployments = standing
