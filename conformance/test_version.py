@@ -1,7 +1,6 @@
 """Version and naming (README: Version, Namespace)."""
 
 from fixtures.catalogue import requirement
-from fixtures.objects import FINISHED
 from fixtures.observations import (
     facts,
     image_of,
@@ -12,8 +11,8 @@ from fixtures.observations import (
     worker_ready,
     worker_stands,
 )
+from fixtures.observations.upgrade import others_images
 from fixtures.subject import Subject
-from fixtures.watch import is_operators_pod, is_task_pod
 
 
 @requirement("AF-VER-001")
@@ -32,20 +31,8 @@ def test_every_component_runs_the_promised_version(subject: Subject) -> None:
             f"{workload.kind}/{workload.name} carries the label chart={workload.labels.get('chart')}, "
             f"promised is airflow-{subject.settings.CHART_VERSION}"
         )
-    scheduler = subject.pod("scheduler").container("scheduler").image
-    other_image = subject.value("images.useDefaultImageForMigration", False)
-    for pod in subject.cluster.pods(tier="airflow", release=subject.release):
-        if pod.phase in FINISHED or is_task_pod(pod.raw) or is_operators_pod(pod.raw):
-            continue
-        if pod.labels.get("component") == "pgbouncer":
-            continue
-        for container in [*pod.containers.values(), *pod.init_containers.values()]:
-            if other_image and container.name == "wait-for-airflow-migrations":
-                continue
-            same_repository = container.image.rpartition(":")[0] == scheduler.rpartition(":")[0]
-            assert container.image == scheduler or not same_repository, (
-                f"{container.name} of {pod.name} runs {container.image}, the scheduler {scheduler}"
-            )
+    others = others_images(subject)
+    assert not others, f"pods run another image than the scheduler's: {others}"
     seen = {"the webserver (GET /api/v1/version)": subject.airflow.version()}
     if not subject.only_looks("AF-VER-001", "what the scheduler and a task say"):
         seen["the scheduler's image"] = subject.see(scheduler_image).airflow

@@ -117,6 +117,11 @@ def test_a_pod_with_the_image_of_before_is_told() -> None:
     assert others_images(seen) == {"webserver-2.7.1": OLD}
 
 
+def test_pgbouncer_is_not_airflow_though_its_image_is_of_the_same_repository() -> None:
+    pgbouncer = pod("pgbouncer", f"{NEW.rpartition(':')[0]}:airflow-pgbouncer-2023.02.24-1.16.1")
+    assert not others_images(release(pod("scheduler", NEW, waits=NEW), pgbouncer))
+
+
 def test_an_image_of_its_own_for_migrations_is_no_old_one() -> None:
     """`images.useDefaultImageForMigration`: the chart's default image migrates, whatever the components run."""
     same_repository = "mine/airflow:2.9.0"
