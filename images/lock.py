@@ -6,6 +6,7 @@ change the version there, or remove the lock file first.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import shutil
@@ -15,8 +16,7 @@ import threading
 from datetime import date
 from pathlib import Path
 
-from fixtures import process
-from fixtures.errors import ConformanceError
+from fixtures import exits, process
 from fixtures.paths import ROOT, cache_dir
 from fixtures.progress import Progress
 from images import golang, uv
@@ -38,18 +38,18 @@ _DEADLINE = 1200.0
 
 def main() -> int:
     """Write every lock file; `git diff` shows what has changed."""
-    progress = Progress()
-    cache = Cache(cache_dir(), progress, threading.Event())
-    try:
-        lock_packages(progress)
-        for program in load().programs.values():
-            if program.name == program.module:
-                progress.step(f"locking the modules of {program.title}")
-                lock_modules(cache, program)
-    except ConformanceError as error:
-        print(error, file=sys.stderr)
-        return 11
-    return 0
+
+    def do() -> int:
+        with contextlib.closing(Progress()) as progress:
+            cache = Cache(cache_dir(), progress, threading.Event())
+            lock_packages(progress)
+            for program in load().programs.values():
+                if program.name == program.module:
+                    progress.step(f"locking the modules of {program.title}")
+                    lock_modules(cache, program)
+        return 0
+
+    return exits.ended(do)
 
 
 def lock_packages(reporter: Reporter) -> None:
