@@ -45,19 +45,21 @@ def secret(uid: str, value: str, **annotations: str) -> dict[str, Any]:
 
 def test_a_hook_that_is_made_anew_with_the_same_content_is_the_same() -> None:
     hook = {"helm.sh/hook": "pre-install,pre-upgrade"}
-    before = identity("secrets", secret("1", "a", **hook))
-    assert identity("secrets", secret("2", "a", **hook)) == before
-    assert identity("secrets", secret("2", "b", **hook)) != before
+    before = identity(secret("1", "a", **hook))
+    assert identity(secret("2", "a", **hook)) == before
+    assert identity(secret("2", "b", **hook)) != before
 
 
 def test_an_object_that_is_made_anew_is_another_one() -> None:
-    assert identity("secrets", secret("1", "a")) != identity("secrets", secret("2", "a"))
+    assert identity(secret("1", "a")) != identity(secret("2", "a"))
 
 
 def test_of_a_workload_only_what_is_declared_counts() -> None:
     metadata = {"name": "scheduler", "uid": "1", "generation": 3}
-    before, after = ({"metadata": {**metadata, "resourceVersion": version}} for version in ("7", "8"))
-    assert identity("deployments", before) == identity("deployments", after)
+    before, after = (
+        {"kind": "Deployment", "metadata": {**metadata, "resourceVersion": version}} for version in ("7", "8")
+    )
+    assert identity(before) == identity(after)
 
 
 # Logs.
@@ -208,7 +210,9 @@ def test_what_kubectl_apply_leaves_of_the_release_before_is_named(monkeypatch: p
         "deployments": [item("Deployment", "airflow-scheduler")],
         "secrets": [item("Secret", "made", ownerReferences=[{}])],
     }
-    monkeypatch.setattr(upgrade, "objects", lambda subject, kind: there.get(kind, []))
+    monkeypatch.setattr(
+        upgrade, "objects", lambda subject, *kinds: [one for kind in kinds for one in there.get(kind, [])]
+    )
     overlay = Deployment("own", overlay=Path("own"), objects=(item("Deployment", "airflow-scheduler"),))
     assert upgrade.left_over(release(deployment=overlay)) == ["cronjob/airflow-cleanup"]
 
