@@ -211,7 +211,7 @@ class TestRealAirflow:
         with pytest.raises(NotThere):
             listed.run(run)
 
-        listed.create_connection("conformance", "redis", host="redis-external", port=16379, extra='{"db": 0}')
+        listed.create_connection("conformance", "redis", host="redis-external", port=16379)
         with pytest.raises(Conflict):
             listed.create_connection("conformance", "redis")
         assert listed.has_connection("conformance")

@@ -507,7 +507,7 @@ def test_secrets_and_config_maps_are_decoded(api: StubApi, cluster: Cluster) -> 
     api.put(f"{base}/configmaps", {"metadata": {"name": "airflow-config"}, "data": {"airflow.cfg": "[core]", "x": "y"}})
     assert cluster.secret("airflow-webserver-secret") == {"admin-password": "päss\n"}
     assert cluster.config_map("airflow-config")["airflow.cfg"] == "[core]"
-    assert cluster.config_maps() == {"airflow-config": "[core]\ny"}
+    assert cluster.config_map_data() == {"airflow-config": {"airflow.cfg": "[core]", "x": "y"}}
     with pytest.raises(NotFound):
         cluster.secret("airflow-webserver")
 

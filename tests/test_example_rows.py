@@ -50,7 +50,7 @@ def parsed(
 
 def a_mail(**changes: Any) -> Mail:
     html = '<p>Report attached</p> breaks <a href="http://airflow.example:8080/log">Link</a>'
-    known = Mail(1, NOON, "a@example.com", ("team@example.com",), "Airflow alert: conformance_alert", html, ())
+    known = Mail(1, NOON, ("team@example.com",), "Airflow alert: conformance_alert", html, ())
     return replace(known, **changes)
 
 

@@ -118,10 +118,8 @@ def calls(fake: Path) -> list[str]:
 
 
 def test_install_names_cluster_timeout_and_files(fake: Path, tmp_path: Path, small_chart: Chart) -> None:
-    (tmp_path / "script").write_text("echo first; echo second >&2\n")
-    lines: list[str] = []
     helm = Helm(fake, tmp_path / "kubeconfig", "kind-x")
-    helm.install("r", "ns", small_chart, [Path("a.yaml"), Path("b.yaml")], timeout=90, on_line=lines.append)
+    helm.install("r", "ns", small_chart, [Path("a.yaml"), Path("b.yaml")], timeout=90)
     argv = calls(fake)
     assert argv[:3] == ["install", "r", str(small_chart.path)]
     words = " ".join(argv)
@@ -129,16 +127,14 @@ def test_install_names_cluster_timeout_and_files(fake: Path, tmp_path: Path, sma
         assert expected in words
     assert f"--kubeconfig {tmp_path / 'kubeconfig'}" in words
     assert "--wait" not in words, "would wait for pods that wait for a hook that waits for the pods"
-    assert sorted(lines) == ["first", "second"]
 
 
 def test_a_cancelled_install_is_no_error(fake: Path, tmp_path: Path, small_chart: Chart) -> None:
-    (tmp_path / "script").write_text("echo started; exec sleep 60\n")
+    (tmp_path / "script").write_text("exec sleep 60\n")
     cancelled = threading.Event()
-    Helm(fake).install(
-        "r", "ns", small_chart, [], timeout=60, on_line=lambda line: cancelled.set(), cancelled=cancelled
-    )
-    assert cancelled.is_set()
+    threading.Timer(0.3, cancelled.set).start()
+    Helm(fake).install("r", "ns", small_chart, [], timeout=60, cancelled=cancelled)
+    assert cancelled.is_set(), "it returned although nobody had cancelled it"
 
 
 def test_a_failure_is_raised(fake: Path, tmp_path: Path, small_chart: Chart) -> None:
@@ -169,13 +165,12 @@ def test_status_of_a_release(fake: Path, tmp_path: Path) -> None:
 
 def test_a_missing_program_is_the_harness_fault(tmp_path: Path) -> None:
     with pytest.raises(HarnessError, match="cannot start"):
-        Helm(tmp_path / "nothing").version()
+        Helm(tmp_path / "nothing").status("r", "ns")
 
 
 @pytest.mark.needs_helm
 def test_a_real_helm_renders_and_refuses(helm_binary: Path, published_chart: Chart, tmp_path: Path) -> None:
     helm = Helm(helm_binary)
-    assert helm.version().startswith("v3.")
     good = tmp_path / "good.yaml"
     good.write_text("executor: KubernetesExecutor\npostgresql: {enabled: false}\n")
     kinds = [entry["kind"] for entry in yaml.safe_load_all(helm.template("r", "ns", published_chart, [good])) if entry]

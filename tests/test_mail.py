@@ -13,7 +13,7 @@ from fixtures.settings import Executor
 
 def test_a_mail_of_the_sink() -> None:
     html = {"type": "text/html", "filename": None, "content": "<p>Report attached</p>", "bytes": 22}
-    raw = {"number": 3, "received": "2024-01-01T00:00:00+00:00", "from": "a@example.com", "to": ["b@example.com"],
+    raw = {"number": 3, "received": "2024-01-01T00:00:00+00:00", "to": ["b@example.com"],
            "subject": "Daily Report", "parts": [html]}  # fmt: skip
     mail = Mail.of(raw)
     assert (mail.html, mail.attachments, mail.recipients) == ("<p>Report attached</p>", (), ("b@example.com",))
