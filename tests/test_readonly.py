@@ -41,7 +41,7 @@ def test_helm_only_looks(tmp_path: Path) -> None:
         lambda: helm.install("a", "n", chart, [], timeout=1),
         lambda: helm.upgrade("a", "n", chart, [], timeout=1),
         lambda: helm.rollback("a", "n", 1, timeout=1),
-        lambda: helm.uninstall("a", "n"),
+        lambda: helm.uninstall("a", "n", timeout=1),
     ):
         with pytest.raises(Refused, match="this run only looks"):
             change()

@@ -1,5 +1,6 @@
 """Waiting looks at once, wakes on changes, ends early on terminal states, and tells "not there" from "not seen"."""
 
+import re
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +13,7 @@ import yaml
 
 from fixtures.errors import BudgetExceeded, CannotSee, ConformanceError, HarnessError, TargetFailed
 from fixtures.kube import Forbidden, Unreachable
+from fixtures.paths import ROOT
 from fixtures.wait import BUDGETS, Budgets, Cancelled, Pending, Signal, Waiter, recording
 
 
@@ -230,6 +232,11 @@ class TestBudgets:
         budgets = Budgets.load()
         assert budgets.seconds("rollout") == 240
         assert all(0 < budgets.seconds(name) <= 600 for name in yaml.safe_load(BUDGETS.read_text()))
+
+    def test_every_budget_is_spent_somewhere(self) -> None:
+        sources = [path.read_text() for place in ("fixtures", "conformance") for path in (ROOT / place).rglob("*.py")]
+        spent = re.findall(r'(?:\bbudget(?:: str)? ?= ?|\bseconds\()"(\w+)"', "\n".join(sources))
+        assert set(yaml.safe_load(BUDGETS.read_text())) == set(spent)
 
     def test_are_scaled(self) -> None:
         assert Budgets.load(scale=2.5).seconds("rollout") == 600
