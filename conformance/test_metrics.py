@@ -3,6 +3,7 @@
 from fixtures import statsd
 from fixtures.catalogue import requirement
 from fixtures.errors import Unsupported
+from fixtures.metrics import EVENTS
 from fixtures.observations import facts, failing, hello, metrics_baseline
 from fixtures.observations.monitoring import (
     annotated_targets,
@@ -22,8 +23,7 @@ from fixtures.subject import Subject
 def test_metrics_are_served_on_9102(subject: Subject) -> None:
     """Prometheus metrics of Airflow MUST be served on port 9102 and be fed by Airflow."""
     before = subject.see(metrics_baseline)
-    fed = subject.metrics.wait_increase(before, "statsd_exporter_events_total")
-    assert fed > 0, "the exporter receives no events from Airflow"
+    subject.metrics.wait_increase(before, EVENTS)
     families = [name for name in subject.metrics.snapshot().names() if name.startswith("airflow_")]
     assert families, "; ".join(
         ["the exporter serves no airflow_* metrics: check [metrics] statsd_prefix", *subject.metrics_reasons()]
@@ -34,7 +34,7 @@ def test_metrics_are_served_on_9102(subject: Subject) -> None:
 def test_the_scheduler_heartbeat_counts(subject: Subject) -> None:
     """`airflow_scheduler_heartbeat` MUST increase while the scheduler runs."""
     before = subject.see(metrics_baseline)
-    assert subject.metrics.wait_increase(before, "airflow_scheduler_heartbeat") > 0
+    subject.metrics.wait_increase(before, "airflow_scheduler_heartbeat")
 
 
 @requirement("AF-MET-003")

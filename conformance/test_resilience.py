@@ -73,9 +73,8 @@ def test_keys_and_sessions_survive_a_restart(subject: Subject) -> None:
 @requirement("AF-RES-005")
 def test_tasks_run_again_after_the_broker_restarted(subject: Subject) -> None:
     """After a restart of the broker tasks SHOULD run again, at the latest when the workers were restarted too."""
-    seen = subject.see(broker_restarted)
-    assert seen.finished.run.state == "success"
-    if not seen.by_themselves:  # it happens to some restarts and not to others: no deployment is to blame for one
+    took_up_by_themselves = subject.see(broker_restarted)
+    if not took_up_by_themselves:  # it happens to some restarts and not to others: no deployment is to blame for one
         subject.note("AF-RES-005", f"{DEAF}: restart the workers whenever the broker was restarted")
 
 
@@ -119,7 +118,6 @@ def test_tasks_wait_in_the_broker_for_a_worker(subject: Subject) -> None:
         f"the task is queued without a worker, and the queue {seen.waiting.queue} at {seen.queue['host']} is empty: "
         "the message went to another broker, or got lost"
     )
-    assert seen.finished.run.state == "success"
     assert seen.queue_after["length"] == 0, f"the queue {seen.waiting.queue} still holds {seen.queue_after['length']}"
 
 

@@ -8,7 +8,7 @@ from typing import cast
 import pytest
 
 from fixtures.errors import BudgetExceeded, TargetFailed
-from fixtures.metrics import Metrics, grown, parse
+from fixtures.metrics import EVENTS, Metrics, grown, parse
 from fixtures.observations import metrics_baseline
 from fixtures.subject import Subject
 from tests.real_airflow import COLD_SECONDS, RealAirflow, wait_listed
@@ -138,6 +138,12 @@ def test_standstill_is_explained(served: str, told: str) -> None:
     with pytest.raises(BudgetExceeded) as stuck:
         metrics.wait_increase(metrics.snapshot(), "airflow_task_failures")
     assert told in str(stuck.value)
+
+
+def test_an_exporter_that_hears_nothing_is_told() -> None:
+    metrics = Metrics(lambda: f'{EVENTS}{{type="counter"}} 7\n', waiter(0))
+    with pytest.raises(BudgetExceeded, match="is 7, was 7: the exporter receives no events from Airflow"):
+        metrics.wait_increase(metrics.snapshot(), EVENTS)
 
 
 def test_standstill_names_other_labels() -> None:
