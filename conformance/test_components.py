@@ -2,6 +2,7 @@
 
 import re
 
+from conformance import HOUR
 from fixtures.catalogue import requirement
 from fixtures.observations import (
     LOGS_GONE,
@@ -29,7 +30,6 @@ from fixtures.session import LOGIN_MARK
 from fixtures.settings import Executor
 from fixtures.subject import Subject
 
-HOUR = 3600
 """Seconds; the defaults are 300 and 10."""
 
 

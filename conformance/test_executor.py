@@ -1,5 +1,6 @@
 """Executor behaviour (README: Configuration, Executor)."""
 
+from conformance import HOUR
 from fixtures.catalogue import requirement
 from fixtures.objects import FINISHED, Resources
 from fixtures.observations import external, facts, hello, scheduler_ready, webserver_ready, worker_ready
@@ -8,14 +9,13 @@ from fixtures.observations.ended_pods import ended_pods
 from fixtures.observations.neighbours import neighbours
 from fixtures.observations.rights import unreachable_api, unusual_rights, wrong_rights
 from fixtures.settings import Executor
-from fixtures.subject import EXECUTOR_LABEL, Subject
-from fixtures.watch import is_operators_pod
+from fixtures.subject import Subject
+from fixtures.watch import TASK_POD_LABEL, is_operators_pod
 
 OWN_RESOURCES = {  # manifests/dags/conformance_pods.py
     "first": Resources.of({"cpu": "110m", "memory": "260Mi"}, {"cpu": "600m", "memory": "520Mi"}),
     "second": Resources.of({"cpu": "120m", "memory": "264Mi"}, {"cpu": "700m", "memory": "528Mi"}),
 }
-HOUR = 3600.0
 
 
 @requirement("AF-EXE-001")
@@ -25,7 +25,7 @@ def test_kubernetes_executor_is_declared_and_at_work(subject: Subject) -> None:
     assert declared == "KubernetesExecutor", f"the release declares {declared}"
     run = subject.see(facts).finished
     pod = run.pod("facts")
-    assert pod.labels.get(EXECUTOR_LABEL) == "True", f"task pod {pod.name} was not made by the KubernetesExecutor"
+    assert pod.labels.get(TASK_POD_LABEL) == "True", f"task pod {pod.name} was not made by the KubernetesExecutor"
 
 
 @requirement("AF-EXE-002")
@@ -76,7 +76,7 @@ def test_no_worker_stands_by(subject: Subject) -> None:
     idle = [
         pod.name
         for pod in subject.cluster.pods("worker")
-        if EXECUTOR_LABEL not in pod.labels and not is_operators_pod(pod.raw) and pod.phase not in FINISHED
+        if TASK_POD_LABEL not in pod.labels and not is_operators_pod(pod.raw) and pod.phase not in FINISHED
     ]
     assert not idle, f"pods with the label component=worker that run no task: {idle}"
 

@@ -1,5 +1,6 @@
 """Pod template of the KubernetesExecutor (README: KubernetesExecutor Configuration)."""
 
+from conformance import HOUR
 from fixtures.catalogue import requirement
 from fixtures.errors import Blocked
 from fixtures.objects import Resources
@@ -27,7 +28,6 @@ from fixtures.observations.task_view import (
 from fixtures.settings import Executor
 from fixtures.subject import Subject
 
-HOUR = 3600
 DOCUMENTED = Resources.of(requests={"cpu": "100m", "memory": "256Mi"}, limits={"cpu": "500m", "memory": "512Mi"})
 
 

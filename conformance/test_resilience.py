@@ -16,7 +16,8 @@ from fixtures.observations.resilience import (
     worker_killed,
 )
 from fixtures.settings import Executor
-from fixtures.subject import EXECUTOR_LABEL, Subject
+from fixtures.subject import Subject
+from fixtures.watch import TASK_POD_LABEL
 
 
 @requirement("AF-RES-001")
@@ -133,7 +134,7 @@ def test_the_executor_can_be_switched(subject: Subject) -> None:
         f"{[pod.name for pod in seen.workers]}"
     )
     own = seen.back.pod("hello_task")
-    assert own.labels.get(EXECUTOR_LABEL) == "True", f"back under KubernetesExecutor the task ran in {own.name}"
+    assert own.labels.get(TASK_POD_LABEL) == "True", f"back under KubernetesExecutor the task ran in {own.name}"
     assert not forgotten, f"runs that were there before are gone: {', '.join(forgotten)}"
     if not seen.by_themselves:
         subject.note("AF-EXE-008", f"after the switch to CeleryExecutor {DEAF}")

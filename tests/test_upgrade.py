@@ -18,8 +18,6 @@ from fixtures.objects import Pod
 from fixtures.observations import upgrade
 from fixtures.observations.backup import Backup
 from fixtures.observations.upgrade import (
-    MIGRATION,
-    WAITING,
     changed_roles,
     declares_migration_job,
     identity,
@@ -31,6 +29,7 @@ from fixtures.observations.upgrade import (
 from fixtures.progress import Progress
 from fixtures.settings import Executor, Settings
 from fixtures.subject import Subject
+from fixtures.terminal import MIGRATIONS, WAIT_FOR_MIGRATIONS
 from fixtures.wait import Budgets, Waiter
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -86,7 +85,7 @@ def pod(component: str, image: str, *, waits: str = "", created: datetime = BEGA
     """A pod of a component; its init container waits for migrations with the image `waits`."""
     stamp = created.isoformat()
     labels = {"component": component, "tier": "airflow", "release": "airflow"}
-    init = [{"name": WAITING, "image": waits}] if waits else []
+    init = [{"name": WAIT_FOR_MIGRATIONS, "image": waits}] if waits else []
     conditions = [{"type": "Ready", "status": str(ready)}]
     return Pod(
         {
@@ -146,14 +145,14 @@ def test_a_pod_that_waits_for_nobody_may_migrate_until_it_is_ready() -> None:
 def test_whether_a_job_migrates_is_declared_by_values_or_objects() -> None:
     for values, declared in (({}, True), ({"migrateDatabaseJob": {"enabled": False}}, False)):
         assert declares_migration_job(release(deployment=Deployment("new", CHART, values=values))) is declared
-    job = {"kind": "Job", "metadata": {"name": "migrate", "labels": {"component": MIGRATION}}}
+    job = {"kind": "Job", "metadata": {"name": "migrate", "labels": {"component": MIGRATIONS}}}
     for objects, declared in (((job,), True), ((), False)):
         own = Deployment("own", overlay=Path("own"), objects=objects)
         assert declares_migration_job(release(deployment=own)) is declared
 
 
 @pytest.mark.parametrize(
-    ("init", "waits"), [([WAITING, "git-sync-init"], True), (["git-sync-init"], False), ([], False)]
+    ("init", "waits"), [([WAIT_FOR_MIGRATIONS, "git-sync-init"], True), (["git-sync-init"], False), ([], False)]
 )
 def test_whether_somebody_waits_is_read_from_the_workloads(init: list[str], waits: bool) -> None:
     template = {"spec": {"initContainers": [{"name": name} for name in init] or None}}
@@ -219,7 +218,7 @@ def test_what_kubectl_apply_leaves_of_the_release_before_is_named(monkeypatch: p
 
 def test_who_waits_for_a_migration_may_begin_again_as_often_as_need_be() -> None:
     again, once = pod("scheduler", NEW, waits=NEW), pod("webserver", NEW)
-    again.raw["status"] = {"initContainerStatuses": [{"name": WAITING, "restartCount": 7}]}
+    again.raw["status"] = {"initContainerStatuses": [{"name": WAIT_FOR_MIGRATIONS, "restartCount": 7}]}
     once.raw["status"] = {"containerStatuses": [{"name": "webserver", "restartCount": 2}]}
     assert list(upgrade.restless(release(again, once)).values()) == [2]
 
