@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 from fixtures import dagfiles, groomer, mail
 from fixtures.catalogue import requirement
 from fixtures.errors import Blocked, TargetFailed, Unsupported
-from fixtures.observations import LOGS_GONE, hello, listed
+from fixtures.observations import LOGS_GONE, hello, listed, log_of
 from fixtures.observations.examples import (
     daily_report,
     etl,
@@ -161,9 +161,8 @@ def test_logs_stay(subject: Subject) -> None:
     assert not soon, f"logs are deleted at an age of {min(soon.values())}: {', '.join(soon)}; see logGroomerSidecar"
     for later in (etl_again, daily_report):  # time passes
         subject.settle(later)
-    task = seen.finished.tasks["hello_task"]
     if LOGS_GONE not in seen.log:
-        log = subject.airflow.log(seen.finished.run, "hello_task", task.try_number)
+        log = log_of(subject, seen.finished, "hello_task")
         assert "Hello from Airflow!" in log, f"the log was readable and is not any more:\n{log[-1000:]}"
     if planted.pod.uid not in {pod.uid for pod in subject.cluster.pods(planted.component)}:
         subject.note(

@@ -58,19 +58,15 @@ def test_every_pod_with_git_sync_keeps_the_declared_interval() -> None:
 
     def pod(component: str, **env: str) -> Any:
         containers = {"git-sync": SimpleNamespace(env=env)} if env else {}
-        return SimpleNamespace(
-            name=f"{component}-0", phase="Running", deleted=False, containers=containers, container=containers.get
-        )
+        return SimpleNamespace(name=f"{component}-0", containers=containers, container=containers.get)
 
     there = {
         "scheduler": pod("scheduler", GITSYNC_PERIOD="5s"),
         "worker": pod("worker", GITSYNC_PERIOD="5s", GIT_SYNC_WAIT="120"),
         "webserver": pod("webserver"),
     }
-    cluster = SimpleNamespace(
-        workloads=lambda: [SimpleNamespace(component=name) for name in there], pods=lambda component: [there[component]]
-    )
-    subject: Any = SimpleNamespace(cluster=cluster, git_sync="git-sync")
+    cluster = SimpleNamespace(workloads=lambda: [SimpleNamespace(component=name) for name in there])
+    subject: Any = SimpleNamespace(cluster=cluster, running=lambda component: [there[component]], git_sync="git-sync")
     assert architecture.other_periods(subject, 5) == ["120 s in worker-0"]
     assert architecture.other_periods(subject, 120) == ["5 s in scheduler-0"]
 
