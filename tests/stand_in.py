@@ -13,8 +13,8 @@ import os, sys, time
 from pathlib import Path
 from fixtures import runs
 from fixtures.outcome import EXIT_CODES, Outcome, Verdict
+from fixtures.printed import write
 from fixtures.redaction import Redactor
-from fixtures.report import write
 from tests.test_report import check, report
 word = os.environ["CONTEXT"]
 print("judging", word, flush=True)

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
-from fixtures import archives, bundle, replay, report
+from fixtures import archives, bundle, printed, replay, report
 from fixtures.bundle import Bundle
 from fixtures.errors import UsageError
 from fixtures.helm import NoRelease
@@ -164,7 +164,7 @@ def finished(
         ],
         options={"PROVIDER": "existing", "ID": "['AF-MET-001', 'AF-LOG-*']", **options},
     )
-    report.write(document, run, redactor)
+    printed.write(document, run, redactor)
     return run
 
 

@@ -12,8 +12,9 @@ from fixtures import diff, runs
 from fixtures.diff import Change, Difference, Slower, choose, closing, compare
 from fixtures.errors import UsageError
 from fixtures.outcome import Outcome
+from fixtures.printed import write
 from fixtures.redaction import Redactor
-from fixtures.report import Check, Image, Phase, Report, Subject, write
+from fixtures.report import Check, Image, Phase, Report, Subject
 from fixtures.runs import PastRun
 from tests.test_report import ALL_OUTCOMES, check, report
 

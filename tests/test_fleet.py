@@ -21,7 +21,8 @@ from fixtures.paths import ROOT
 from fixtures.progress import Progress
 from tests.stand_in import STAND_IN
 from tests.stub_api import eventually
-from tests.test_report import HOSTILE, Page
+from tests.test_printed import Page
+from tests.test_report import HOSTILE
 
 
 def listing(*contexts: str) -> targets.Targets:

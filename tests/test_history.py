@@ -14,7 +14,8 @@ from fixtures.outcome import Outcome
 from fixtures.report import Check
 from fixtures.runs import PastRun
 from tests.test_diff import put
-from tests.test_report import HOSTILE, Page, check, report
+from tests.test_printed import Page
+from tests.test_report import HOSTILE, check, report
 
 OUTCOMES = {
     "P": Outcome.PASS,

@@ -16,8 +16,9 @@ import pytest
 from fixtures import publish, settings
 from fixtures.errors import HarnessError, UsageError
 from fixtures.outcome import EXIT_UNDELIVERED, Verdict
+from fixtures.printed import write
 from fixtures.redaction import Redactor
-from fixtures.report import Report, read, write
+from fixtures.report import Report, read
 from tests.test_report import check, report
 
 STORE = {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret-of-the-store"}

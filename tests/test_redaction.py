@@ -17,8 +17,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fixtures.outcome import Outcome, Verdict
+from fixtures.printed import write
 from fixtures.redaction import MARK, Redactor, names_secret
-from fixtures.report import Check, Evidence, Image, Phase, Report, Subject, Wait, write
+from fixtures.report import Check, Evidence, Image, Phase, Report, Subject, Wait
 
 CANARY = 'cAn4ry/+ "quoted" & <späth>\\pass=w0rd'
 FERNET = base64.urlsafe_b64encode(bytes(range(200, 232))).decode()
