@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import re
 from contextlib import ExitStack
@@ -146,6 +147,15 @@ def test_the_page_needs_nothing_but_itself(directory: Path) -> None:
     assert [a for tag, a in shown.tags if tag in ("link", "iframe", "object") or (tag == "script" and a)] == []
     assert all(a["href"].startswith(("#", "./")) for tag, a in shown.tags if tag == "a")
     assert not re.search(r"url\(|@import", (directory / "report.html").read_text())
+
+
+def test_the_page_may_run_its_own_script_and_no_other(directory: Path) -> None:
+    write(report(*ALL_OUTCOMES), directory, Redactor())
+    shown = page(directory)
+    [policy] = [a["content"] for _, a in shown.tags if a.get("http-equiv") == "Content-Security-Policy"]
+    [script] = [text for text in shown.texts if "addEventListener" in text]
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert policy.endswith(f"script-src 'sha256-{digest}'")
 
 
 def test_hostile_text_stays_text(directory: Path) -> None:
