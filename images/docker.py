@@ -125,7 +125,7 @@ def machine_engine() -> Docker | str:
     except process.CommandTimedOut:
         return f"the Docker engine did not answer within {_PROBE_DEADLINE:g} s"
     if result.code != 0:
-        return "no Docker engine answers: " + _last_line(result.output)
+        return "no Docker engine answers: " + last_line(result.output)
     return docker
 
 
@@ -230,7 +230,7 @@ def _client(directory: Path, user: locks.Lock) -> Docker:
             if candidate != candidates[0]:
                 _put_on_path(docker, directory / "bin")
             return docker
-        complaint = _last_line(result.output)
+        complaint = last_line(result.output)
     raise HarnessError(f"no docker client can speak to the engine: {complaint}", "install Debian's package docker.io")
 
 
@@ -352,5 +352,6 @@ def _default_runtime(docker: Docker) -> str:
     return docker.run("info", "--format", "{{.DefaultRuntime}}", check=False).stdout.strip()
 
 
-def _last_line(text: str) -> str:
-    return next((line for line in reversed(text.strip().splitlines()) if line.strip()), "no message").strip()
+def last_line(text: str) -> str:
+    """The last line that says something."""
+    return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "no message")

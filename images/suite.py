@@ -141,7 +141,7 @@ def push(docker: Docker, tag: str) -> None:
     result = docker.run("push", tag, deadline=_PUSH_DEADLINE, check=False)
     if result.code != 0:
         raise HarnessError(
-            f"{tag} cannot be pushed: {toolchain.last_line(result.output)}",
+            f"{tag} cannot be pushed: {engines.last_line(result.output)}",
             "`docker login` to the registry that TAG names; TAG=registry/path:version",
         )
 

@@ -167,7 +167,7 @@ def unreachable(docker: Docker, published: Sequence[str]) -> str:
         except process.CommandTimedOut:
             return f"{registry(name)} did not answer within {_PROBE_DEADLINE:g} s"
         if result.code != 0:
-            return f"{name} cannot be had from {registry(name)}: {last_line(result.output)}"
+            return f"{name} cannot be had from {registry(name)}: {engines.last_line(result.output)}"
     return ""
 
 
@@ -215,7 +215,7 @@ def pull_image(cache: Cache, docker: Docker, name: str) -> ReportedImage:
             docker.run("pull", "--quiet", name, deadline=_PULL_DEADLINE, cancelled=cache.cancelled)
         except process.CommandFailed as error:
             raise HarnessError(
-                f"the image {name} cannot be pulled: {last_line(error.result.output)}",
+                f"the image {name} cannot be pulled: {engines.last_line(error.result.output)}",
                 "check name and access; IMAGES=build builds it instead",
             ) from error
     inspected = docker.run("image", "inspect", "--format", "{{json .RepoDigests}}", name)
@@ -329,8 +329,3 @@ def suitable(name: str, path: Path) -> bool:
     match = re.search(r"v?(\d+)\.(\d+)\.\d+", result.stdout)
     oldest, too_new = _SUITABLE[name]
     return result.code == 0 and match is not None and oldest <= (int(match[1]), int(match[2])) < too_new
-
-
-def last_line(text: str) -> str:
-    """The last line that says something."""
-    return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "no message")

@@ -24,9 +24,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from filelock import FileLock
 
-from fixtures import process
+from fixtures import locks, process
 from fixtures.airflow import Airflow
 from fixtures.errors import HarnessError
 from fixtures.paths import MANIFESTS
@@ -108,9 +107,8 @@ def environment() -> Path:
     users = [(user.username, user.password, role) for user, role in ROLES.items()]
     key = hashlib.sha256(LOCK.read_bytes() + repr((users, sys.version)).encode()).hexdigest()[:12]
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "airflow-conformance" / "tests"
-    cache.mkdir(parents=True, exist_ok=True)
     place = cache / f"airflow-{VERSION}-{key}"
-    with FileLock(cache / f"airflow-{VERSION}-{key}.lock"):
+    with locks.locked(cache / f"airflow-{VERSION}-{key}.lock"):
         if not (place / "complete").exists():
             shutil.rmtree(place, ignore_errors=True)  # what an interrupted run left
             _install(place)
