@@ -18,15 +18,15 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from fixtures import locks, process
-from fixtures.airflow import Airflow
+from fixtures import following, locks, process
+from fixtures.airflow import Airflow, DagRun
 from fixtures.errors import HarnessError
 from fixtures.paths import MANIFESTS
 from fixtures.session import Credentials
@@ -41,6 +41,8 @@ ADMIN = Credentials("admin", "the-admins-password")
 VIEWER = Credentials("viewer", "the-viewers-password")
 ROLES = {ADMIN: "Admin", VIEWER: "Viewer"}
 COLD_SECONDS = 900
+PATIENCE = 180
+"""Seconds that one wait may take."""
 START_SECONDS = 120
 SUITE_RUN = "own-tests"
 FERNET_KEY = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
@@ -87,9 +89,9 @@ class RealAirflow:
     home: Path
     sink: Sink
 
-    def client(self, credentials: Credentials = ADMIN, seconds: float = 180) -> Airflow:
-        """A client of it whose waits last at most so many seconds."""
-        return Airflow(lambda: self.url, credentials, waiter(seconds), run_id=SUITE_RUN)
+    def client(self, credentials: Credentials = ADMIN) -> Airflow:
+        """A client of it."""
+        return Airflow(lambda: self.url, credentials, run_id=SUITE_RUN)
 
 
 def wait_listed(airflow: Airflow, ids: Collection[str]) -> None:
@@ -99,7 +101,12 @@ def wait_listed(airflow: Airflow, ids: Collection[str]) -> None:
         missing = set(ids) - {dag.dag_id for dag in airflow.dags()}
         return not missing or Pending(f"{', '.join(sorted(missing))} not parsed yet")
 
-    airflow._waiter.until("DAGs", listed, budget="dag_visible")
+    waiter(PATIENCE).until("DAGs", listed, budget="dag_visible")
+
+
+def finish(airflow: Airflow, run: DagRun, expect: Sequence[str] = ("success",)) -> DagRun:
+    """Follow a run to its end."""
+    return following.finish(airflow, waiter(PATIENCE), run, expect=expect)
 
 
 def environment() -> Path:

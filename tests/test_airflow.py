@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 import threading
-from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from datetime import timedelta
 from email.utils import formatdate
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from time import time
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import requests
 
 from fixtures import airflow as airflow_module
 from fixtures import session as session_module
-from fixtures.airflow import Airflow, Conflict, DagRun, NotAllowed, NotThere, ServerFailed, TaskFailed
-from fixtures.errors import Blocked, BudgetExceeded, CannotSee, HarnessError, TargetFailed, UsageError
+from fixtures.airflow import Airflow, Conflict, DagRun, NotAllowed, NotThere, ServerFailed
+from fixtures.errors import CannotSee, HarnessError, TargetFailed, UsageError
+from fixtures.following import TaskFailed
 from fixtures.observations.monitoring import others_in
 from fixtures.pace import Limit
 from fixtures.session import (
@@ -34,8 +29,8 @@ from fixtures.session import (
     Unreachable,
     WrongCredentials,
 )
-from tests.real_airflow import ADMIN, COLD_SECONDS, DAGS, FERNET_KEY, VIEWER, RealAirflow, wait_listed
-from tests.waiting import waiter
+from tests.real_airflow import ADMIN, COLD_SECONDS, DAGS, FERNET_KEY, VIEWER, RealAirflow, finish, wait_listed
+from tests.stub_airflow import DAG, RUN, Reply, Stub, data, page, redirect, run_reply
 
 EXAMPLES = {"hello_world_dag", "etl_pipeline", "daily_report"}
 DAG_IDS = EXAMPLES | {path.stem for path in DAGS.glob("conformance_*.py")}
@@ -104,7 +99,7 @@ class TestRealAirflow:
             real_airflow.client(VIEWER).create_connection("conformance", "http")
 
     def test_version_and_health_need_no_login(self, real_airflow: RealAirflow) -> None:
-        airflow = Airflow(lambda: real_airflow.url, None, waiter(30), run_id="x")
+        airflow = Airflow(lambda: real_airflow.url, None, run_id="x")
         assert airflow.version() == "2.9.0"
         health = airflow.health()
         assert (health.metadatabase.status, health.scheduler.status) == ("healthy", "healthy")
@@ -157,16 +152,16 @@ class TestRealAirflow:
 
     def test_failing_run_is_told_with_its_log(self, listed: Airflow, runs: dict[str, DagRun]) -> None:
         with pytest.raises(TaskFailed) as failed:
-            listed.finish(runs["failing"])
+            finish(listed, runs["failing"])
         message = str(failed.value)
         assert "task fail of conformance_failing is failed, try 1 on " in message
         assert "ValueError: conformance: this task fails on purpose" in message
 
     def test_expected_failure_is_no_failure(self, listed: Airflow, runs: dict[str, DagRun]) -> None:
-        assert listed.finish(runs["failing"], expect=("failed",)).state == "failed"
+        assert finish(listed, runs["failing"], expect=("failed",)).state == "failed"
 
     def test_hello_world_runs_to_success(self, listed: Airflow, runs: dict[str, DagRun]) -> None:
-        run = listed.finish(runs["hello"])
+        run = finish(listed, runs["hello"])
         assert run.state == "success"
         task = listed.task(run, "hello_task")
         assert (task.state, task.try_number, bool(task.hostname)) == ("success", 1, True)
@@ -176,7 +171,7 @@ class TestRealAirflow:
         assert others_in(log, run, "another_task") == [f"hello_world_dag.hello_task {run.run_id}"]
 
     def test_what_began_before_a_time_and_ended_after_it(self, listed: Airflow, runs: dict[str, DagRun]) -> None:
-        run = listed.finish(runs["hello"])
+        run = finish(listed, runs["hello"])
         task = listed.task(run, "hello_task")
         assert run.start and run.end and task.start and task.end
         middle = task.start + (task.end - task.start) / 2
@@ -190,7 +185,7 @@ class TestRealAirflow:
         assert all(re.fullmatch(r"conformance__own-tests__[0-9a-f]{8}", run_id) for run_id in ids)
 
     def test_facts_of_a_task(self, listed: Airflow, runs: dict[str, DagRun], real_airflow: RealAirflow) -> None:
-        seen = listed.xcom(listed.finish(runs["facts"]), "facts")
+        seen = listed.xcom(finish(listed, runs["facts"]), "facts")
         assert seen["airflow"] == "2.9.0"
         assert seen["executor"] == "SequentialExecutor"
         assert seen["dags_folder"] == str(real_airflow.home / "dags")
@@ -205,7 +200,7 @@ class TestRealAirflow:
             listed.xcom(runs["facts"], "facts", "no such key")
 
     def test_runs_dags_and_connections_are_taken_away(self, listed: Airflow, runs: dict[str, DagRun]) -> None:
-        run = listed.finish(runs["facts"])
+        run = finish(listed, runs["facts"])
         for _ in range(2):  # the second time there is nothing left
             listed.delete_run(run)
         with pytest.raises(NotThere):
@@ -225,119 +220,6 @@ class TestRealAirflow:
         assert dag.is_paused
 
 
-TOKEN = "the-token"
-PROBLEM = "application/problem+json"
-Reply = tuple[int, dict[str, str], str]
-
-
-def page(body: str, status: int = 200) -> Reply:
-    return status, {"Content-Type": "text/html; charset=utf-8"}, body
-
-
-def data(body: Any, status: int = 200) -> Reply:
-    return status, {"Content-Type": "application/json" if status < 400 else PROBLEM}, json.dumps(body)
-
-
-def redirect(to: str, **headers: str) -> Reply:
-    return 302, {"Location": to, **headers}, ""
-
-
-@dataclass
-class Stub:
-    """Answers as Airflow does; a test replaces the answers of single paths.
-
-    Attributes:
-        replace: answers by `METHOD path`, in order; the last one stays.
-        seen: how often `METHOD path` was asked.
-        sessions: user by session cookie.
-    """
-
-    prefix: str = ""
-    replace: dict[str, list[Reply | Callable[[], Reply]]] = field(default_factory=dict)
-    seen: Counter[str] = field(default_factory=Counter)
-    sessions: dict[str, str] = field(default_factory=dict)
-    headers: list[dict[str, str]] = field(default_factory=list)
-    port: int = 0
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}{self.prefix}"
-
-    def client(self, seconds: float = 0, credentials: Credentials | None = ADMIN) -> Airflow:
-        return Airflow(lambda: self.url, credentials, waiter(seconds), run_id="x")
-
-    def answer(self, method: str, path: str, cookie: str, form: dict[str, list[str]]) -> Reply:
-        asked = f"{method} {path}"
-        self.seen[asked] += 1
-        if replies := self.replace.get(asked):
-            reply = replies.pop(0) if len(replies) > 1 else replies[0]
-            return reply() if callable(reply) else reply
-        user = next((self.sessions[name] for name in self.sessions if f"session={name}" in cookie), "")
-        match asked:
-            case "GET /login/":
-                return page(
-                    '<form><input name="username"><input name="password">'
-                    f'<input type="hidden" name="csrf_token" value="{TOKEN}"></form>'
-                )
-            case "POST /login/":
-                if form.get("csrf_token") != [TOKEN]:
-                    return page("The CSRF token is missing.", 400)
-                if (form["username"], form["password"]) != ([ADMIN.username], [ADMIN.password]):
-                    return redirect(f"{self.prefix}/login/?next=%2Fhome")
-                name = f"cookie{len(self.sessions)}"
-                self.sessions[name] = ADMIN.username
-                return redirect(f"{self.prefix}/home", **{"Set-Cookie": f"session={name}; Path=/"})
-            case "GET /home":
-                return page("DAGs") if user else redirect(f"{self.prefix}/login/?next=%2Fhome")
-            case "GET /api/v1/version":
-                return data({"version": "2.9.0"})
-        if not user:
-            return data({"title": "Unauthorized"}, 401)
-        if asked == "GET /api/v1/dags":
-            return data({"dags": [], "total_entries": 0})
-        return data({"title": "Not Found", "detail": path}, 404)
-
-
-@pytest.fixture
-def stub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stub]:
-    monkeypatch.setattr(session_module, "LOGIN_PAUSE_SECONDS", 0.0)
-    monkeypatch.setattr(airflow_module, "DIAGNOSE_AFTER_SECONDS", 0.0)
-    stub = Stub()
-    server = serve(stub)
-    yield stub
-    server.shutdown()
-    server.server_close()
-
-
-def serve(stub: Stub) -> ThreadingHTTPServer:
-    class Handler(BaseHTTPRequestHandler):
-        def reply(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
-            path = urlsplit(self.path).path
-            stub.headers.append(dict(self.headers))
-            if not path.startswith(stub.prefix):
-                reply = page("nginx: 404 Not Found", 404)
-            else:
-                cookie = self.headers.get("Cookie", "")
-                reply = stub.answer(self.command, path.removeprefix(stub.prefix), cookie, parse_qs(body))
-            status, headers, text = reply
-            self.send_response(status)
-            for name, value in {**headers, "Content-Length": str(len(text.encode()))}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(text.encode())
-
-        do_GET = do_POST = do_PATCH = do_DELETE = reply  # noqa: N815
-
-        def log_message(self, *words: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", stub.port), Handler)
-    stub.port = server.server_address[1]
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-    return server
-
-
 def test_login_works_below_a_path_prefix(stub: Stub) -> None:
     stub.prefix = "/team/airflow"
     airflow = stub.client()
@@ -354,13 +236,13 @@ def test_the_same_user_logs_in_once(stub: Stub) -> None:
 
 @pytest.mark.parametrize("elsewhere", [False, True])
 def test_the_end_of_the_run_ends_the_wait_of_a_carried_session(stub: Stub, elsewhere: bool) -> None:
-    ended = waiter(0)
-    airflow = Airflow(lambda: stub.url, ADMIN, ended, run_id="x")
+    ended = threading.Event()
+    airflow = Airflow(lambda: stub.url, ADMIN, run_id="x", cancel=ended)
     visitor = airflow.login().carried(stub.url if elsewhere else "")
     assert not visitor.get("/home").to_login
     airflow.pace.limit = Limit(0.001)
     airflow.pace.limit.wait()
-    ended.cancel.set()
+    ended.set()
     with pytest.raises(HarnessError, match="the run ends"):
         visitor.get("/home")
 
@@ -521,7 +403,7 @@ def test_redirect_to_another_host(stub: Stub) -> None:
 
 
 def test_refused_connection(stub: Stub) -> None:
-    airflow = Airflow(lambda: "http://127.0.0.1:1", ADMIN, waiter(0), run_id="x")
+    airflow = Airflow(lambda: "http://127.0.0.1:1", ADMIN, run_id="x")
     with pytest.raises(Unreachable, match="Connection refused"):
         airflow.version()
     exchange = airflow.exchanges()[-1]
@@ -531,7 +413,7 @@ def test_refused_connection(stub: Stub) -> None:
 
 def test_address_is_asked_for_again_when_it_stops_answering(stub: Stub) -> None:
     addresses = ["http://127.0.0.1:1", stub.url]
-    airflow = Airflow(lambda: addresses.pop(0), ADMIN, waiter(0), run_id="x")
+    airflow = Airflow(lambda: addresses.pop(0), ADMIN, run_id="x")
     assert airflow.version() == "2.9.0"
     airflow.login()
     assert addresses == []
@@ -539,7 +421,7 @@ def test_address_is_asked_for_again_when_it_stops_answering(stub: Stub) -> None:
 
 def test_address_that_is_none() -> None:
     with pytest.raises(UsageError, match="localhost:8080"):
-        Airflow(lambda: "localhost:8080", ADMIN, waiter(0), run_id="x").version()
+        Airflow(lambda: "localhost:8080", ADMIN, run_id="x").version()
 
 
 def test_environment_and_netrc_do_not_interfere(stub: Stub, monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
@@ -569,198 +451,6 @@ def test_only_the_latest_exchanges_are_kept() -> None:
     for _ in range(3):
         kept.add(first)
     assert len(kept.all()) == 2
-
-
-DAG = {
-    "dag_id": "d",
-    "is_paused": False,
-    "is_active": True,
-    "fileloc": "/d.py",
-    "description": None,
-    "schedule_interval": None,
-    "timetable_description": None,
-    "tags": [],
-    "owners": ["airflow"],
-    "has_import_errors": False,
-    "max_active_runs": 1,
-}
-HEALTHY = {
-    "metadatabase": {"status": "healthy"},
-    "scheduler": {"status": "healthy", "latest_scheduler_heartbeat": "2024-04-12T10:00:00+00:00"},
-    "triggerer": {"status": None, "latest_triggerer_heartbeat": None},
-    "dag_processor": {"status": None, "latest_dag_processor_heartbeat": None},
-}
-RUN = DagRun("d", "r", "queued")
-
-
-def run_reply(state: str) -> Reply:
-    body = {"dag_id": "d", "dag_run_id": "r", "state": state, "run_type": "manual"}
-    return data({**body, "start_date": None, "end_date": None})
-
-
-def tasks_reply(*states: tuple[str, str | None]) -> Reply:
-    items = [
-        {
-            "task_id": task_id,
-            "state": state,
-            "hostname": "pod-1" if state in ("running", "failed", "success") else "",
-            "try_number": 1,
-            "start_date": None,
-            "end_date": None,
-            "queued_when": None,
-            "pool": "small",
-            "queue": "default",
-            "operator": "PythonOperator",
-            "map_index": -1,
-        }
-        for task_id, state in states
-    ]
-    return data({"task_instances": items, "total_entries": len(items)})
-
-
-@pytest.fixture
-def running(stub: Stub) -> Stub:
-    """A stub with a DAG and a run of two tasks."""
-    stub.replace |= {
-        "GET /health": [data(HEALTHY)],
-        "GET /api/v1/dags/d": [data(DAG)],
-        "GET /api/v1/dags/d/dagRuns": [data({"dag_runs": [], "total_entries": 0})],
-        "GET /api/v1/dags/d/dagRuns/r": [run_reply("running")],
-        "GET /api/v1/pools/small": [data({"name": "small", "slots": 1, "open_slots": 0})],
-        "GET /api/v1/dags/d/dagRuns/r/taskInstances/a/logs/1": [(200, {"Content-Type": "text/plain"}, "one\n\ntwo\n")],
-    }
-    return stub
-
-
-def test_run_is_followed_to_success(running: Stub) -> None:
-    running.replace["GET /api/v1/dags/d/dagRuns/r"] = [run_reply("queued"), run_reply("running"), run_reply("success")]
-    running.replace["GET /api/v1/dags/d/dagRuns/r/taskInstances"] = [
-        tasks_reply(("a", None)),
-        tasks_reply(("a", "success")),
-    ]
-    assert running.client(10).finish(RUN).state == "success"
-
-
-@pytest.mark.parametrize("state", ["failed", "upstream_failed", "up_for_retry", "removed"])
-def test_task_off_the_way_ends_the_wait_at_once(running: Stub, state: str) -> None:
-    running.replace["GET /api/v1/dags/d/dagRuns/r/taskInstances"] = [tasks_reply(("b", "running"), ("a", state))]
-    with pytest.raises(TaskFailed, match=rf"task a of d is {state}, try 1(?s:.)*\| one\n  \| two"):
-        running.client(10).finish(RUN)
-
-
-def test_the_cause_is_named_and_not_its_consequence(running: Stub) -> None:
-    states = tasks_reply(("b", "upstream_failed"), ("a", "failed"))
-    running.replace["GET /api/v1/dags/d/dagRuns/r/taskInstances"] = [states]
-    with pytest.raises(TaskFailed, match="task a of d is failed, try 1 on pod-1"):
-        running.client(10).finish(RUN)
-
-
-def test_failed_task_whose_log_is_gone(running: Stub) -> None:
-    running.replace["GET /api/v1/dags/d/dagRuns/r/taskInstances"] = [tasks_reply(("a", "failed"))]
-    running.replace["GET /api/v1/dags/d/dagRuns/r/taskInstances/a/logs/1"] = [data({"title": "gone"}, 404)]
-    with pytest.raises(TaskFailed, match=r"its log could not be read: .*gone"):
-        running.client(10).finish(RUN)
-
-
-def test_expected_failure_that_would_be_tried_again(running: Stub) -> None:
-    running.replace["GET /api/v1/dags/d/dagRuns/r/taskInstances"] = [tasks_reply(("a", "up_for_retry"))]
-    with pytest.raises(TaskFailed, match="up_for_retry"):
-        running.client(10).finish(RUN, expect=("failed",))
-
-
-def test_a_retry_that_is_expected(running: Stub) -> None:
-    running.replace["GET /api/v1/dags/d/dagRuns/r"] = [run_reply("running"), run_reply("success")]
-    running.replace["GET /api/v1/dags/d/dagRuns/r/taskInstances"] = [
-        tasks_reply(("a", "up_for_retry")),
-        tasks_reply(("a", "success")),
-    ]
-    assert running.client(10).finish(RUN, may_retry=True).state == "success"
-
-
-@pytest.mark.parametrize(("state", "expect"), [("success", "failed"), ("failed", "success")])
-def test_run_that_ended_the_other_way(running: Stub, state: str, expect: str) -> None:
-    running.replace["GET /api/v1/dags/d/dagRuns/r"] = [run_reply(state)]
-    running.replace["GET /api/v1/dags/d/dagRuns/r/taskInstances"] = [tasks_reply(("a", "success"))]
-    with pytest.raises(TargetFailed, match=f"ended in state {state}, expected {expect}; tasks: a success"):
-        running.client(10).finish(RUN, expect=(expect,))
-
-
-def test_stuck_run_names_the_full_pool(running: Stub) -> None:
-    states = tasks_reply(("a", "scheduled"), ("b", None), ("c", "success"))
-    running.replace["GET /api/v1/dags/d/dagRuns/r/taskInstances"] = [states]
-    with pytest.raises(BudgetExceeded) as stuck:
-        running.client(0.2).finish(RUN)
-    assert "run of d is running; a scheduled, b not scheduled; pool small has 0 of 1 slots open" in str(stuck.value)
-
-
-def holding(*dag_ids: str, slots: int = 1) -> Reply:
-    """Tasks that run in a pool; there are as many that are queued, because the stub does not read the query."""
-    return data(
-        {
-            "task_instances": [{"dag_id": dag_id, "pool_slots": slots} for dag_id in dag_ids],
-            "total_entries": len(dag_ids),
-        }
-    )
-
-
-def full(stub: Stub, slots: int, tasks: Reply) -> None:
-    """A task of the run waits in a pool of so many slots, none of them open."""
-    stub.replace["GET /api/v1/dags/d/dagRuns/r/taskInstances"] = [tasks_reply(("a", "scheduled"))]
-    stub.replace["GET /api/v1/pools/small"] = [data({"name": "small", "slots": slots, "open_slots": 0})]
-    stub.replace["GET /api/v1/dags/~/dagRuns/~/taskInstances"] = [tasks]
-
-
-def test_a_pool_full_of_other_peoples_tasks_blocks(running: Stub) -> None:
-    full(running, 8, holding("sales", "hello_world_dag", slots=2))
-    with pytest.raises(Blocked, match="full of other DAGs' tasks, which hold 4 of 8 slots") as blocked:
-        running.client(0.2).finish(RUN)
-    assert blocked.value.by == "pool small"
-
-
-@pytest.mark.parametrize(
-    ("slots", "tasks"),
-    [
-        (0, holding("sales")),
-        (8, holding("conformance_parallel", "hello_world_dag", "etl_pipeline", "daily_report")),
-        (8, holding("sales", "conformance_parallel", "conformance_facts")),
-        (1, data({"title": "Internal Server Error"}, 500)),
-    ],
-)
-def test_a_pool_that_is_closed_or_full_of_the_suites_own_tasks_accuses(running: Stub, slots: int, tasks: Reply) -> None:
-    full(running, slots, tasks)
-    with pytest.raises(BudgetExceeded, match="a scheduled"):
-        running.client(0.2).finish(RUN)
-
-
-def test_stuck_run_names_the_paused_dag_and_the_dead_scheduler(running: Stub) -> None:
-    running.replace["GET /api/v1/dags/d"] = [data({**DAG, "is_paused": True})]
-    running.replace["GET /api/v1/dags/d/dagRuns/r"] = [run_reply("queued")]
-    dead = {**HEALTHY["scheduler"], "status": "unhealthy"}
-    running.replace["GET /health"] = [data({**HEALTHY, "scheduler": dead})]
-    running.replace["GET /api/v1/dags/d/dagRuns/r/taskInstances"] = [tasks_reply(("a", None))]
-    with pytest.raises(BudgetExceeded) as stuck:
-        running.client(1).finish(RUN)
-    assert "scheduler is unhealthy, last heartbeat 2024-04-12 10:00:00+00:00" in str(stuck.value)
-    assert "DAG d is paused" in str(stuck.value)
-
-
-def test_stuck_run_names_the_runs_before_it(running: Stub) -> None:
-    other = {"dag_id": "d", "dag_run_id": "other", "state": "running", "run_type": "scheduled"}
-    others = {"dag_runs": [{**other, "start_date": None, "end_date": None}], "total_entries": 1}
-    running.replace["GET /api/v1/dags/d/dagRuns"] = [data(others)]
-    running.replace["GET /api/v1/dags/d/dagRuns/r"] = [run_reply("queued")]
-    running.replace["GET /api/v1/dags/d/dagRuns/r/taskInstances"] = [tasks_reply(("a", None))]
-    with pytest.raises(BudgetExceeded, match="max_active_runs is 1 and other running"):
-        running.client(0.2).finish(RUN)
-
-
-def test_what_happens_outside_ends_the_wait(running: Stub) -> None:
-    def doomed() -> None:
-        raise TargetFailed("the image of the task pod cannot be pulled")
-
-    running.replace["GET /api/v1/dags/d/dagRuns/r/taskInstances"] = [tasks_reply(("a", "queued"))]
-    with pytest.raises(TargetFailed, match="cannot be pulled"):
-        running.client(10).finish(RUN, terminal=doomed)
 
 
 def test_run_whose_answer_was_lost_is_found_by_its_id(stub: Stub, monkeypatch: pytest.MonkeyPatch) -> None:

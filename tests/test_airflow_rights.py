@@ -11,14 +11,13 @@ from typing import Any, cast
 
 import pytest
 
-from fixtures import airflow as airflow_module
 from fixtures.airflow import Airflow, DagRun
 from fixtures.ledger import Ledger
 from fixtures.observations import airflow_access, roles
 from fixtures.observe import Observation
 from fixtures.session import Credentials
 from fixtures.subject import Subject
-from tests.real_airflow import COLD_SECONDS, RealAirflow
+from tests.real_airflow import COLD_SECONDS, RealAirflow, wait_listed
 
 GIVE = "insert into ab_permission_view_role (permission_view_id, role_id) select pv.id, r.id"
 TAKE = "delete from ab_permission_view_role where (permission_view_id, role_id) in (select pv.id, r.id"
@@ -68,8 +67,7 @@ def change(real: RealAirflow, statement: str, role: str, permission: str) -> Non
 
 def test_rights(real_airflow: RealAirflow, monkeypatch: pytest.MonkeyPatch) -> None:
     airflow = real_airflow.client()
-    pending = airflow_module.Pending("the DAG is not parsed yet")
-    airflow._waiter.until("DAG", lambda: airflow.dag("conformance_rights") or pending, budget="dag_visible")
+    wait_listed(airflow, ["conformance_rights"])
     monkeypatch.setattr(roles, "listed", lambda *_: "")
     deployment = Deployment(airflow)
     users = cast(dict[str, Credentials], deployment.see(roles.role_users))

@@ -11,7 +11,7 @@ from fixtures.errors import BudgetExceeded, TargetFailed
 from fixtures.metrics import EVENTS, Metrics, grown, parse
 from fixtures.observations import metrics_baseline
 from fixtures.subject import Subject
-from tests.real_airflow import COLD_SECONDS, RealAirflow, wait_listed
+from tests.real_airflow import COLD_SECONDS, RealAirflow, finish, wait_listed
 from tests.waiting import waiter
 
 SCRAPE = """\
@@ -176,4 +176,4 @@ def one_of_each(real_airflow: RealAirflow) -> None:
     wait_listed(airflow, dag_ids.values())
     for state, dag_id in dag_ids.items():
         run = next(iter(airflow.runs(dag_id, state)), None) or airflow.trigger(dag_id)
-        airflow.finish(run, expect=(state,))
+        finish(airflow, run, expect=(state,))

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from fixtures import owndags
-from fixtures.airflow import DagRun, ImportProblem, NotThere, TaskFailed
+from fixtures.airflow import DagRun, ImportProblem, NotThere
 from fixtures.errors import CannotSee, ConformanceError
+from fixtures.following import TaskFailed
 from fixtures.report import Trial
 from fixtures.settings import Executor
 from tests.waiting import waiter
@@ -41,8 +42,11 @@ class StubAirflow:
     def trigger(self, dag_id: str) -> DagRun:
         return DagRun(dag_id, "run", "queued")
 
-    def finish(self, run: DagRun, **_: Any) -> None:
-        self.ends(run)
+
+@pytest.fixture(autouse=True)
+def followed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs end as the stub says, at once."""
+    monkeypatch.setattr(owndags.following, "finish", lambda airflow, waiter, run, **_: airflow.ends(run))
 
 
 def subject(ends: Callable[[DagRun], None], *, seconds: float = 30) -> Any:

@@ -1,6 +1,5 @@
 """READONLY=1: every client refuses what could change something, before it leaves the machine."""
 
-import io
 import json
 import threading
 from collections.abc import Iterator
@@ -15,9 +14,7 @@ from fixtures.chart import Chart
 from fixtures.containers import LOOKING, Tools
 from fixtures.errors import Refused
 from fixtures.helm import Helm
-from fixtures.progress import Progress
 from fixtures.session import Credentials
-from fixtures.wait import Budgets, Waiter
 
 
 @pytest.mark.parametrize("verb", ["exec", "delete", "apply", "create", "patch", "scale", "cp", "annotate", "rollout"])
@@ -86,8 +83,7 @@ def served() -> Iterator[str]:
 
 
 def test_airflow_gets_the_login_form_and_nothing_else_that_changes(served: str) -> None:
-    waiter = Waiter(Progress(io.StringIO()), Budgets({}))
-    airflow = Airflow(lambda: served, Credentials("admin", "secret"), waiter, run_id="r", read_only=True)
+    airflow = Airflow(lambda: served, Credentials("admin", "secret"), run_id="r", read_only=True)
     assert airflow.dags() == []
     for change in (
         lambda: airflow.pause("a"),

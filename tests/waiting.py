@@ -11,5 +11,5 @@ NAMES = ("dag_run", "dag_visible", "metric", "pod_death")
 
 
 def waiter(seconds: float) -> Waiter:
-    """A silent waiter with the same budget for everything that the Airflow client waits for."""
+    """A silent waiter with the same budget for everything that these tests wait for."""
     return Waiter(Progress(io.StringIO()), Budgets(dict.fromkeys(NAMES, seconds)))
