@@ -247,6 +247,14 @@ def test_the_end_of_the_run_ends_the_wait_of_a_carried_session(stub: Stub, elsew
         visitor.get("/home")
 
 
+def test_cookies_for_tls_only_are_kept_on_this_machine_as_browsers_do(stub: Stub) -> None:
+    stub.replace["GET /login/"] = [(200, {"Set-Cookie": "session=before; Secure; Path=/"}, "")]
+    visitor = stub.client().anonymous()
+    visitor.get("/login/")
+    visitor.get("/home")
+    assert stub.headers[-1]["Cookie"] == "session=before"
+
+
 @pytest.mark.parametrize(("name", "minutes"), [("session", 2), ("affinity", None)])
 def test_how_long_a_session_lasts_is_told_by_its_cookie(stub: Stub, name: str, minutes: int | None) -> None:
     ends = formatdate(time() + 120, usegmt=True)
