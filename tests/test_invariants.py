@@ -55,6 +55,17 @@ def test_an_evicted_pod_counts() -> None:
     assert "low on memory" in str(ending)
 
 
+PREEMPTED = {"conditions": [{"type": "DisruptionTarget", "reason": "PreemptionByScheduler"}]}
+
+
+@pytest.mark.parametrize(("why", "told"), [({}, 0), ({"reason": "Evicted"}, 1), (PREEMPTED, 1)])
+def test_a_pod_that_somebody_deletes_is_none_that_lost_its_place(why: dict[str, Any], told: int) -> None:
+    ended = [{"name": "scheduler", "restartCount": 0, "state": {"terminated": {"reason": "Error", "exitCode": 143}}}]
+    seen = pod({"phase": "Failed", "containerStatuses": ended, **why})
+    gone = Pod({**seen.raw, "metadata": {**seen.raw["metadata"], "deletionTimestamp": "2026-11-22T19:00:00Z"}})
+    assert len(endings([gone], {})) == told
+
+
 def test_a_command_is_tried_once_with_the_shortest_time() -> None:
     command = {"exec": {"command": ["check"]}}
     [probe] = probes(pod({}, livenessProbe={**command, "timeoutSeconds": 20}, readinessProbe=command))
