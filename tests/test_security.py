@@ -33,6 +33,36 @@ def test_what_secrets_hold_is_known_by_its_value() -> None:
 
 
 @pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("host", "orders-7.c1x2y3.eu-west-1.rds.amazonaws.com"),
+        ("bucket", "acme-airflow-logs-eu-west-1"),
+        ("smtp_mail_from", "airflow-2@data.example.com"),
+        ("connection_name", "acme-1:europe-west1:orders"),
+        ("redis_url", "redis:6379"),
+        ("orders", "orders-7.c1x2y3.rds.amazonaws.com:5432/sales"),
+        ("AZURE_TENANT_ID", "1b9d6bcd-bbfd-4b2d-9b5d-ab8dfbbd4bed"),
+    ],
+)
+def test_what_names_a_place_or_a_person_is_no_credential(key: str, value: str) -> None:
+    assert security.known_credentials({"rds": {key: value}}) == []
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("password", "correct.horse.battery"),
+        ("sendgrid", "SG.ngeVfQFYQlKU0ufo8x5d1A.TwL2iGABf9DHoTf09kqeF8tAmbihYzrnopKc"),
+        ("secret_id", "1b9d6bcd-bbfd-4b2d-9b5d-ab8dfbbd4bed"),
+        ("dsn", "host=db password=hunter2"),
+        ("host", "postgresql://airflow:hunter2@db/airflow"),
+    ],
+)
+def test_a_credential_in_a_secret_is_known_by_its_key_or_its_look(key: str, value: str) -> None:
+    assert len(security.known_credentials({"site": {key: value}})) == 1
+
+
+@pytest.mark.parametrize(
     ("name", "text", "found"),
     [
         ("X", "gr@ss-hopper9", "Secret airflow-secrets#sql_alchemy_conn"),
