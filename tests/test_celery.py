@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from conformance.test_executor import test_a_task_is_delivered_once as judge_delivery
-from fixtures.observations.celery import Delivery
+from fixtures.observations.celery import Delivery, delivery
 
 
 def delivered(timeout: float | None = 21600, longer: int = 0, **time_limits: float) -> Any:
@@ -25,7 +25,7 @@ def test_a_task_that_is_delivered_once_and_not_ended_passes(subject: Any) -> Non
     ("subject", "told"),
     [
         (delivered(10), "visibility_timeout is 10 s"),
-        (delivered(4000, 2), "2 tasks took longer"),
+        (delivered(4000, 2), "2 times a task was at work for longer"),
         (delivered(None, task_time_limit=300), "task_time_limit is 300 s"),
         (delivered(task_time_limit=7200, task_soft_time_limit=240), "^task_soft_time_limit is 240 s in the worker's"),
     ],
@@ -33,3 +33,16 @@ def test_a_task_that_is_delivered_once_and_not_ended_passes(subject: Any) -> Non
 def test_a_task_that_is_delivered_again_or_ended_is_told(subject: Any, told: str) -> None:
     with pytest.raises(AssertionError, match=told):
         judge_delivery(subject)
+
+
+def asked(**options: Any) -> Any:
+    """A subject whose worker has these options, and where a task was once at work for longer than any timeout."""
+    seen = {"broker": "redis", "visibility_timeout": 21600, "acks_late": True, "time_limits": {}, **options}
+    return SimpleNamespace(
+        see=lambda _: None, ask=lambda _, probe, *arguments: seen if probe == "celery_options" else 1
+    )
+
+
+def test_only_what_is_acknowledged_at_its_end_is_delivered_again() -> None:
+    assert delivery.look(asked()).longer == 1
+    assert delivery.look(asked(acks_late=False)) == Delivery("redis", None, 0, {})
