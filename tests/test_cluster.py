@@ -530,6 +530,7 @@ def test_strays(api: StubApi, cluster: Cluster) -> None:
     put("deployments", "airflow", "scheduler", **{"meta.helm.sh/release-namespace": "airflow"})
     put("deployments", "airflow-celery", "scheduler", **{"meta.helm.sh/release-namespace": "airflow-celery"})
     put("deployments", "elsewhere", "scheduler")
+    put("deployments", "elsewhere", "triggerer")  # a whole deployment, made without Helm, with one more component
     assert cluster.strays() == []
     put("deployments", "default", "webserver")
     put("statefulsets", "default", "worker", **{"meta.helm.sh/release-namespace": "airflow"})
