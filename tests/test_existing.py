@@ -1,12 +1,13 @@
 """An existing deployment is asked for everything the run will do before it does anything."""
 
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from fixtures import existing, rbac
 from fixtures.errors import CannotSee, HarnessError, Refused, UsageError
+from fixtures.helm import Helm
 from fixtures.kube import Forbidden, Kube, NotFound
 from fixtures.settings import Executor
 
@@ -103,3 +104,18 @@ def test_dns_is_asked_for_in_a_pod_that_can_answer() -> None:
     existing.require_dns(subject("scheduler", answer=0))
     with pytest.raises(HarnessError, match="pod webserver-1 cannot resolve"):
         existing.require_dns(subject("webserver"))
+
+
+def test_values_below_another_chart_are_those_of_airflow() -> None:
+    part = {"executor": "CeleryExecutor", "defaultAirflowTag": "2.9.0", "fernetKeySecretName": "my-fernet"}
+    site = {"global": {}, "ingress": {"enabled": True}}
+    context: Any = SimpleNamespace(settings=SimpleNamespace(NAMESPACE="n"), warnings=[])
+
+    def told(values: dict[str, Any]) -> dict[str, Any]:
+        return existing.release_values(context, cast("Helm", SimpleNamespace(values=lambda *_: values)), "airflow")
+
+    assert told(part) == part
+    assert told({**site, "airflow": part}) == part
+    assert context.warnings == []
+    assert told({**site, "blue": part, "green": part}) == {}
+    assert "2 Airflows" in context.warnings[0]

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from fixtures import release
-from fixtures.errors import BudgetExceeded, TargetFailed
+from fixtures.errors import Blocked, BudgetExceeded, TargetFailed
+from fixtures.helm import Status
 from fixtures.kube import NotFound
 from fixtures.progress import Progress
 from fixtures.wait import Budgets, Signal, Waiter
@@ -63,3 +64,15 @@ def test_a_job_that_nobody_saw_has_not_ended() -> None:
 def test_a_job_that_failed_is_told() -> None:
     with pytest.raises(TargetFailed, match=r"the Job migrate failed \(BackoffLimitExceeded\)"):
         wait(job(Failed="BackoffLimitExceeded"))
+
+
+def test_a_chart_of_the_site_with_airflow_in_it_is_not_upgraded_with_airflows_own_of_the_same_version() -> None:
+    site: Any = SimpleNamespace(
+        deployments=[],
+        settings=SimpleNamespace(CHART=None),
+        release="airflow",
+        namespace="airflow",
+        helm=SimpleNamespace(status=lambda *_: Status("deployed", 1, "data-platform-1.15.0")),
+    )
+    with pytest.raises(Blocked, match="data-platform is not Airflow's own"):
+        release._chart_of(site)
