@@ -30,7 +30,6 @@ from fixtures.session import LOGIN_MARK
 from fixtures.settings import Executor
 from fixtures.subject import Subject
 
-"""Seconds; the defaults are 300 and 10."""
 
 
 @requirement("AF-CMP-001")
@@ -70,6 +69,10 @@ def test_the_scheduler_is_alive(subject: Subject) -> None:
             f"[scheduler] scheduler_health_check_threshold is {allowed:g} s in the {component}, and a heartbeat comes "
             f"every {every:g} s (scheduler_heartbeat_sec): a scheduler at work counts as dead, its tasks as orphans"
         )
+        assert allowed <= HOUR, (
+            f"[scheduler] scheduler_health_check_threshold is {allowed:g} s in the {component}: a scheduler that died "
+            f"counts as healthy for so long, and nobody takes over its tasks; set at most {HOUR}"
+        )
     patience = float(subject.option("scheduler", "scheduler_zombie_task_threshold", "300"))
     sender = "worker" if subject.executor is Executor.CELERY and subject.running("worker") else "scheduler"
     every = float(subject.option("scheduler", "job_heartbeat_sec", "5", sender))
@@ -77,11 +80,12 @@ def test_the_scheduler_is_alive(subject: Subject) -> None:
         f"[scheduler] scheduler_zombie_task_threshold is {patience:g} s, and tasks send a heartbeat every {every:g} s "
         "(job_heartbeat_sec): the scheduler takes them for dead and fails them while they run"
     )
-    looks = float(subject.option("scheduler", "zombie_detection_interval", "10"))
-    for name, seconds in (("scheduler_zombie_task_threshold", patience), ("zombie_detection_interval", looks)):
+    looks = {"zombie_detection_interval": "10", "orphaned_tasks_check_interval": "300"}
+    intervals = {name: float(subject.option("scheduler", name, default)) for name, default in looks.items()}
+    for name, seconds in {"scheduler_zombie_task_threshold": patience, **intervals}.items():
         assert seconds <= HOUR, (
-            f"[scheduler] {name} is {seconds:g} s: a task that died at work counts as running for so long, and is not "
-            f"tried again; set at most {HOUR}"
+            f"[scheduler] {name} is {seconds:g} s: a task that died, or whose scheduler did, counts as at work for so "
+            f"long, and is not tried again; set at most {HOUR}"
         )
     subject.see(scheduler_heartbeats)
     if subject.only_looks("AF-CMP-002", "other schedulers on its metadata database"):

@@ -1,5 +1,6 @@
 """Scheduling (README: Components, Troubleshooting)."""
 
+import re
 from datetime import timedelta
 
 from fixtures.catalogue import requirement
@@ -10,6 +11,8 @@ from fixtures.subject import Subject
 
 ENOUGH_SECONDS = 30
 """Shorter waits in the queue are ordinary: an image is pulled, a repository cloned, another task still runs."""
+ENDS_AFTER_ROUNDS = re.compile(r"""(?<![/\w-])scheduler\s(?:[^;&|]*\s)?(?:-n|--num[\w-]*)[\s="']*[1-9]""")
+"""A command line that bounds the scheduler's rounds; -1 and 0 are no bound (Airflow's cli_config.py, ARG_NUM_RUNS)."""
 
 
 @requirement("AF-SCH-001")
@@ -68,6 +71,6 @@ def test_the_scheduler_is_declared_sanely(subject: Subject) -> None:
     runs = subject.option("scheduler", "num_runs", "-1")
     assert runs in ("-1", "0"), f"[scheduler] num_runs={runs}: the scheduler ends after so many rounds; set -1"
     for name, container in subject.pod("scheduler").containers.items():
-        assert "--num-runs" not in container.command, (
-            f"container {name} runs `{container.command}`: leave --num-runs out"
+        assert not ENDS_AFTER_ROUNDS.search(container.command), (
+            f"container {name} runs `{container.command}`, and ends after so many rounds: leave --num-runs out"
         )

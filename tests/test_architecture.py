@@ -187,7 +187,15 @@ def test_a_task_that_would_be_taken_for_dead_is_told(subject: Any) -> None:
         judge_scheduler(subject)
 
 
-@pytest.mark.parametrize("name", ["zombie_detection_interval", "scheduler_zombie_task_threshold"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "zombie_detection_interval",
+        "scheduler_zombie_task_threshold",
+        "orphaned_tasks_check_interval",
+        "scheduler_health_check_threshold",
+    ],
+)
 def test_a_task_that_died_must_not_stay_running_for_a_day(name: str) -> None:
     judge_scheduler(alive(**{name: 3600}))
     with pytest.raises(AssertionError, match=rf"{name} is 86400 s"):

@@ -271,6 +271,7 @@ def test_a_good_deployment_passes(check: Check, subject: Fake) -> None:
         (S.test_the_scheduler_is_declared_sanely, started(num_runs="20"), "num_runs=20"),
         (S.test_the_scheduler_is_declared_sanely, started(args=("scheduler", "--num-runs", "9")), "leave --num"),
         (S.test_the_scheduler_is_declared_sanely, started(args=("airflow", "scheduler", "--num-runs", "9")), "leave"),
+        (S.test_the_scheduler_is_declared_sanely, started(args=("bash", "-c", "exec airflow scheduler -n9")), "rounds"),
         (X.test_the_example_dag_runs_daily_without_the_past, unpaused(0.5, 1.5, 2.5), "catchup: unpausing made 3"),
         (X.test_the_example_dag_runs_daily_without_the_past, unpaused(next_run=NOON + timedelta(days=1.5)),
          "promised is daily"),
