@@ -64,6 +64,9 @@ def test_the_example_dag_says_hello(subject: Subject) -> None:
 def test_the_example_dag_runs_daily_without_the_past(subject: Subject) -> None:
     """hello_world_dag MUST be due daily at midnight, and unpausing it MUST run the latest day at most."""
     finished, new = subject.see(hello).finished, subject.see(scheduled_runs)
+    assert subject.flag("scheduler", "use_job_schedule", "True"), (
+        "[scheduler] use_job_schedule is False: no DAG runs by its schedule, only by hand; set it to True"
+    )
     dag = subject.airflow.dag("hello_world_dag")
     assert dag is not None and dag.timetable == "At 00:00", f"it is due {dag and dag.timetable!r}, promised is At 00:00"
     zone = subject.option("core", "default_timezone", "utc")

@@ -157,11 +157,13 @@ def started(seconds: int = 3, args: tuple[str, ...] = (), **options: str) -> Fak
     return Fake({"hello": hello, "facts": facts}, {f"scheduler.{k}": v for k, v in options.items()}, pods=[pod(args)])
 
 
-def unpaused(*days_ago: float, next_run: datetime | None = None) -> Fake:
+def unpaused(*days_ago: float, next_run: datetime | None = None, **options: str) -> Fake:
     runs = [replace(RUN, run_type="scheduled", interval_end=NOON - timedelta(days=days)) for days in days_ago]
     hello = SimpleNamespace(finished=finished(ran("hello_task")))
     return Fake(
-        {"hello": hello, "scheduled_runs": runs}, dags={"hello_world_dag": dag("hello_world_dag", next_run=next_run)}
+        {"hello": hello, "scheduled_runs": runs},
+        {f"scheduler.{name}": value for name, value in options.items()},
+        dags={"hello_world_dag": dag("hello_world_dag", next_run=next_run)},
     )
 
 
@@ -216,6 +218,8 @@ Check = Callable[[Any], None]
         (S.test_independent_tasks_run_side_by_side, parallel(ran("left", 0, 60), ran("right", 30, 40))),
         (S.test_pools_have_slots, lint(parsed(), parsed("theirs", own=False, pool="closed"))),
         (S.test_the_scheduler_is_declared_sanely, started()),
+        (S.test_the_scheduler_is_declared_sanely, started(args=("airflow", "scheduler", "--num-runs", "-1"))),
+        (S.test_the_scheduler_is_declared_sanely, started(args=("tail", "-f", "logs/scheduler", "-n", "9"))),
         (X.test_the_example_dag_runs_daily_without_the_past, unpaused(0.5)),
         (X.test_the_example_dag_runs_daily_without_the_past, unpaused(next_run=NOON + timedelta(hours=12))),
         (X.test_the_example_dag_runs_daily_without_the_past, unpaused(next_run=NOON - timedelta(days=9.5))),
@@ -275,6 +279,7 @@ def test_a_good_deployment_passes(check: Check, subject: Fake) -> None:
         (X.test_the_example_dag_runs_daily_without_the_past, unpaused(0.5, 1.5, 2.5), "catchup: unpausing made 3"),
         (X.test_the_example_dag_runs_daily_without_the_past, unpaused(next_run=NOON + timedelta(days=1.5)),
          "promised is daily"),
+        (X.test_the_example_dag_runs_daily_without_the_past, unpaused(use_job_schedule="False"), "use_job_schedule"),
         (X.test_the_example_dag_is_listed_as_documented, example(run_timeout=timedelta(0, 240)), "dagrun_timeout"),
         (X.test_the_log_outlives_the_task, logged(load="d.extract"), "log of load .* also holds that of d.extract"),
     ],
