@@ -52,6 +52,15 @@ def test_a_broken_file_is_reported(subject: Subject) -> None:
     """A DAG file that does not import MUST be reported with its name and traceback, and harm no other DAG."""
     subject.see(scheduler_ready)
     subject.require_git_sync()
+    gives_up, killed = (
+        float(subject.option("core", name, default, subject.parser))
+        for name, default in (("dagbag_import_timeout", "30"), ("dag_file_processor_timeout", "50"))
+    )
+    assert 0 < gives_up <= killed, (
+        f"[core] dagbag_import_timeout is {gives_up:g} s, and a file's process is killed after {killed:g} s "
+        "(dag_file_processor_timeout): the DAG of a file that takes so long is missing without an import error; "
+        "set the second one higher than the first, which must be over 0"
+    )
     commit, problem = subject.see(committed), subject.see(broken_reported)
     assert "conformance_module_that_does_not_exist" in problem.stack_trace, (
         f"the import error of {commit.broken_file} does not tell its cause:\n{problem.stack_trace}"
