@@ -24,6 +24,7 @@ from fixtures.observations.architecture import (
 )
 from fixtures.observations.monitoring import why_lost
 from fixtures.observations.network import require_way_in
+from fixtures.observations.pod_template import option_of_tasks
 from fixtures.observations.resilience import strange_schedulers
 from fixtures.observations.security import broker_problem
 from fixtures.session import LOGIN_MARK
@@ -74,8 +75,7 @@ def test_the_scheduler_is_alive(subject: Subject) -> None:
             f"counts as healthy for so long, and nobody takes over its tasks; set at most {HOUR}"
         )
     patience = float(subject.option("scheduler", "scheduler_zombie_task_threshold", "300"))
-    sender = "worker" if subject.executor is Executor.CELERY and subject.running("worker") else "scheduler"
-    every = float(subject.option("scheduler", "job_heartbeat_sec", "5", sender))
+    every = float(option_of_tasks(subject, "scheduler", "job_heartbeat_sec", "5"))
     assert patience >= 2 * every, (
         f"[scheduler] scheduler_zombie_task_threshold is {patience:g} s, and tasks send a heartbeat every {every:g} s "
         "(job_heartbeat_sec): the scheduler takes them for dead and fails them while they run"

@@ -17,6 +17,7 @@ from fixtures.gitsync import error_of
 from fixtures.observations import architecture, scheduler_ready
 from fixtures.observations.architecture import Brokers, mounted_below
 from fixtures.settings import Executor
+from tests import pods
 
 RETRY = '{"logger":"","level":0,"msg":"error syncing repo, will retry","error":"Run(git fetch):\\nno route"}'
 
@@ -142,6 +143,7 @@ def test_another_redis_behind_the_brokers_service_is_told_before_it_is_asked() -
 
 def alive(executor: Executor = Executor.CELERY, workers: int = 1, **options: float) -> Any:
     """A subject whose scheduler is at work; options are those of `[scheduler]`, in a worker behind `worker_`."""
+    template = {"spec": pods.spec()}
 
     def option(_: str, key: str, default: str, component: str = "scheduler") -> str:
         return str(options.get(f"worker_{key}" if component == "worker" else key, default))
@@ -153,7 +155,10 @@ def alive(executor: Executor = Executor.CELERY, workers: int = 1, **options: flo
     }
     return SimpleNamespace(
         executor=executor,
-        option=option,
+        option=lambda *asked: "/t/file.yaml" if asked[1] == "pod_template_file" else option(*asked),
+        option_in=lambda pod, container, *asked: option(*asked, "worker" if pod.raw == template else container),
+        pod=lambda _: pods.scheduler(),
+        cluster=SimpleNamespace(config_map=lambda _: {"pod_template_file.yaml": yaml.safe_dump(template)}),
         running=lambda component: [component] * workers,
         see=lambda observation: seen[observation.name],
         only_looks=lambda *_: False,
@@ -166,7 +171,7 @@ def alive(executor: Executor = Executor.CELERY, workers: int = 1, **options: flo
         alive(),
         alive(job_heartbeat_sec=30, worker_job_heartbeat_sec=30),
         alive(job_heartbeat_sec=600),  # nobody but the workers sends it
-        alive(Executor.KUBERNETES, scheduler_zombie_task_threshold=900, job_heartbeat_sec=450),
+        alive(Executor.KUBERNETES, scheduler_zombie_task_threshold=900, worker_job_heartbeat_sec=450),
     ],
 )
 def test_tasks_whose_heartbeat_comes_in_time_are_left_alone(subject: Any) -> None:
@@ -176,7 +181,7 @@ def test_tasks_whose_heartbeat_comes_in_time_are_left_alone(subject: Any) -> Non
 @pytest.mark.parametrize(
     "subject",
     [
-        alive(Executor.KUBERNETES, job_heartbeat_sec=600),
+        alive(Executor.KUBERNETES, worker_job_heartbeat_sec=600),
         alive(worker_job_heartbeat_sec=600),
         alive(workers=0, job_heartbeat_sec=600),
         alive(scheduler_zombie_task_threshold=5),

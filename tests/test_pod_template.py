@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+import yaml
 
+from fixtures.environment import container_spec
 from fixtures.errors import TargetFailed
-from fixtures.observations.pod_template import Template, comparable, deviations, missing_in, outdated, too_tight
+from fixtures.observations.pod_template import (
+    Template,
+    comparable,
+    deviations,
+    missing_in,
+    option_of_tasks,
+    outdated,
+    too_tight,
+)
+from fixtures.settings import Executor
 from fixtures.subject import Subject
 from tests.pods import Release, scheduler, spec
+
+HEARTBEAT = "AIRFLOW__SCHEDULER__JOB_HEARTBEAT_SEC"
 
 
 def template(body: dict[str, Any]) -> Template:
@@ -131,3 +145,26 @@ def test_a_size_may_be_written_in_several_ways() -> None:
     ):
         actual = {"volumes": [{"name": "dags", "emptyDir": {"sizeLimit": stored}}]}
         assert list(deviations(declared, actual, "spec")) == found
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (yaml.safe_dump({"spec": spec()}), "5"),
+        (
+            yaml.safe_dump({"spec": {"containers": [{"name": "base", "env": [{"name": HEARTBEAT, "value": "600"}]}]}}),
+            "600",
+        ),
+        ("kind: ConfigMap", "the scheduler's"),
+        ("a: b: c", "the scheduler's"),
+        ("", "the scheduler's"),
+    ],
+)
+def test_an_option_of_tasks_is_the_template_s(text: str, says: str) -> None:
+    cluster = SimpleNamespace(config_map=lambda _: {"pod_template_file.yaml": text})
+    subject: Any = SimpleNamespace(executor=Executor.KUBERNETES, cluster=cluster, pod=lambda _: scheduler())
+    subject.option = lambda section, key, *_: "/t/file.yaml" if key == "pod_template_file" else "the scheduler's"
+    subject.option_in = lambda pod, name, section, key, default: next(
+        (entry["value"] for entry in container_spec(pod, name).get("env", ()) if entry["name"] == HEARTBEAT), default
+    )
+    assert option_of_tasks(subject, "scheduler", "job_heartbeat_sec", "5") == says

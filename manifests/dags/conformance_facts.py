@@ -31,6 +31,11 @@ OPTIONS = (
     ("metrics", "statsd_prefix"),
     ("metrics", "metrics_allow_list"),
     ("metrics", "metrics_block_list"),
+    ("email", "email_backend"),  # the scheduler mails about tasks that were killed
+    ("smtp", "smtp_host"),
+    ("smtp", "smtp_port"),
+    ("smtp", "smtp_starttls"),
+    ("smtp", "smtp_ssl"),
 )  # what the scheduler and tasks each read for themselves
 UNLIMITED_BYTES = 1 << 60  # cgroup v1 writes a number close to 2**63 when there is no limit
 
