@@ -5,7 +5,7 @@ from fixtures.catalogue import requirement
 from fixtures.errors import Blocked
 from fixtures.objects import Resources
 from fixtures.observations import facts, hello, scheduler_ready
-from fixtures.observations.ended_pods import ended_pods, is_cleaned, piled_up
+from fixtures.observations.ended_pods import ended_pods, not_cleaned, piled_up
 from fixtures.observations.pod_template import (
     added_limits,
     comparable,
@@ -145,9 +145,9 @@ def test_task_pods_do_not_pile_up(subject: Subject) -> None:
     """A task pod MUST end when its task has ended, and finished pods MUST NOT pile up."""
     subject.see(ended_pods)
     if not subject.flag("kubernetes_executor", "delete_worker_pods", "True"):
-        assert is_cleaned(subject), (
-            "[kubernetes_executor] delete_worker_pods is False and nothing else deletes finished task pods: they stay "
-            "for ever; set it to True, or cleanup.enabled: true"
+        stays = not_cleaned(subject)
+        assert not stays, (
+            f"[kubernetes_executor] delete_worker_pods is False, so finished task pods stay for ever: {stays}"
         )
         return
     left = piled_up(subject)
