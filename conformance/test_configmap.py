@@ -2,7 +2,13 @@
 
 from fixtures.catalogue import requirement
 from fixtures.observations import LOGS_GONE
-from fixtures.observations.architecture import by_configmap, dag_config_maps, needing_dags
+from fixtures.observations.architecture import (
+    absent_dag_files,
+    by_configmap,
+    dag_config_maps,
+    needing_dags,
+    older_dag_files,
+)
 from fixtures.subject import Subject
 
 
@@ -17,6 +23,8 @@ def test_a_dag_by_configmap_runs(subject: Subject) -> None:
             if (lacks := set().union(*own.values()) - own.get(component, set()))
         }
         assert not missing, f"DAGs are listed and cannot run, components lack their ConfigMaps: {missing}"
+        absent = absent_dag_files(subject)
+        assert not absent, "; ".join(absent)
         return
     made = subject.see(by_configmap)
     if LOGS_GONE not in made.logs[0]:
@@ -31,6 +39,8 @@ def test_a_dag_by_configmap_runs(subject: Subject) -> None:
 @requirement("AF-CM-002")
 def test_a_changed_configmap_takes_effect(subject: Subject) -> None:
     """A changed ConfigMap MUST reach the tasks: at once in new task pods, and Celery workers when they are replaced."""
+    old = older_dag_files(subject)
+    assert not old, "; ".join(old)
     made = subject.see(by_configmap)
     assert not made.refused, f"the ConfigMap could not be changed: {made.refused}"
     if LOGS_GONE not in made.logs[1]:

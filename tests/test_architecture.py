@@ -14,6 +14,8 @@ from conformance.test_components import test_redis_is_the_one_broker as judge_br
 from conformance.test_components import test_the_scheduler_is_alive as judge_scheduler
 from fixtures.errors import TargetFailed
 from fixtures.gitsync import error_of
+from fixtures.kube import Json, NotFound
+from fixtures.objects import Pod
 from fixtures.observations import architecture, scheduler_ready
 from fixtures.observations.architecture import Brokers, mounted_below
 from fixtures.settings import Executor
@@ -52,6 +54,60 @@ def test_config_maps_below_the_dag_folder_are_found(path: str, found: set[str]) 
         "volumes": [{"name": "v", "configMap": {"name": "my-dag"}}, {"name": "w", "emptyDir": {}}],
     }
     assert mounted_below(spec, "/opt/airflow/dags") == found
+
+
+def with_dag(sub_path: str, *, executor: Executor = Executor.KUBERNETES, file: str = "", **maps: Json) -> Any:
+    """A release with one DAG of the ConfigMap `team`; `file` is what its containers have of it."""
+
+    def body(container: str) -> Json:
+        mount = {"name": "v", "mountPath": "/opt/airflow/dags/a.py", "subPath": sub_path}
+        volumes = [{"name": "v", "configMap": {"name": "team"}}]
+        return {"containers": [{"name": container, "volumeMounts": [mount]}], "volumes": volumes}
+
+    def keys(name: str) -> set[str]:
+        if name not in maps:
+            raise NotFound(name)
+        return set(maps[name])
+
+    def pod(component: str) -> Pod:
+        status = {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}
+        return Pod({"metadata": {"name": f"{component}-0", "uid": "u"}, "spec": body(component), "status": status})
+
+    texts = {"airflow-config": {"pod_template_file.yaml": yaml.safe_dump({"spec": body("base")})}, **maps}
+    shell = SimpleNamespace(run=lambda *_: SimpleNamespace(rc=0, stdout=file))
+    names = ("scheduler", "webserver", *(["worker"] if executor is Executor.CELERY else []))
+    workloads = [SimpleNamespace(component=n, raw={"spec": {"template": {"spec": body(n)}}}) for n in names]
+    cluster = SimpleNamespace(
+        workloads=lambda: workloads, config_map=texts.get, config_map_keys=keys, inside=lambda *_: shell
+    )
+    return SimpleNamespace(
+        executor=executor,
+        cluster=cluster,
+        dags_folder="/opt/airflow/dags/",
+        fullname="airflow",
+        parser="scheduler",
+        running=lambda component: [pod(component)] if component in names else [],
+    )
+
+
+def test_a_dag_file_that_its_config_map_does_not_have_is_told() -> None:
+    assert architecture.absent_dag_files(with_dag("a.py", team={"a.py": ""})) == []
+    for executor, other in ((Executor.KUBERNETES, "task pods"), (Executor.CELERY, "worker")):
+        found = architecture.absent_dag_files(with_dag("b.py", executor=executor, team={"a.py": ""}))
+        assert [f"({component})" in line for component, line in zip(("scheduler", other), found, strict=True)] == [
+            True
+        ] * 2
+        assert "has no key b.py but a.py" in found[0]
+    assert "there is no ConfigMap team" in architecture.absent_dag_files(with_dag("a.py"))[0]
+
+
+def test_an_older_dag_file_is_told() -> None:
+    celery = with_dag("a.py", executor=Executor.CELERY, file="old", team={"a.py": "new"})
+    assert [line.split(",")[1] for line in architecture.older_dag_files(celery)] == [
+        f" {name}-0 still has the older /opt/airflow/dags/a.py: restart it" for name in ("scheduler", "worker")
+    ]
+    assert architecture.older_dag_files(with_dag("a.py", file="new\n", team={"a.py": "new"})) == []
+    assert architecture.older_dag_files(with_dag("b.py", team={"a.py": "new"})) == []
 
 
 def test_every_pod_with_git_sync_keeps_the_declared_interval() -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from fixtures.observations.mounted import mounted_config_map
+import pytest
+
+from fixtures.kube import Json
+from fixtures.observations.mounted import mounted_config_map, single_files
 from tests.pods import scheduler
 
 
@@ -15,3 +18,29 @@ def test_a_key_that_is_mounted_under_another_name_is_found() -> None:
     pod = scheduler()
     pod.raw["spec"]["volumes"][0]["configMap"]["items"] = [{"key": "site.cfg", "path": "airflow.cfg"}]
     assert mounted_config_map(pod, "scheduler", "/opt/airflow/airflow.cfg") == ("airflow-config", "site.cfg")
+
+
+@pytest.mark.parametrize(
+    ("source", "mount", "found"),
+    [
+        ({"name": "m"}, {"subPath": "a.py"}, {"/dags/a.py": ("m", "a.py")}),
+        ({"name": "m", "items": [{"key": "k", "path": "a.py"}]}, {"subPath": "a.py"}, {"/dags/a.py": ("m", "k")}),
+        ({"name": "m", "items": [{"key": "k", "path": "a.py/b"}]}, {"subPath": "a.py"}, {}),
+        ({"name": "m", "optional": True}, {"subPath": "a.py"}, {}),
+        ({"name": "m"}, {}, {}),
+    ],
+)
+def test_single_files(source: Json, mount: Json, found: dict[str, tuple[str, str]]) -> None:
+    body = {
+        "volumes": [{"name": "v", "configMap": source}, {"name": "w", "emptyDir": {}}],
+        "containers": [
+            {
+                "name": "c",
+                "volumeMounts": [
+                    {"name": "v", "mountPath": "/dags/a.py", **mount},
+                    {"name": "w", "mountPath": "/logs", "subPath": "a.py"},
+                ],
+            }
+        ],
+    }
+    assert single_files(body, "c") == found
