@@ -8,6 +8,9 @@ from fixtures.catalogue import requirement
 from fixtures.observations.examples import alert
 from fixtures.subject import Subject
 
+NO_SUCH_NAME = re.compile("does not resolve (?!.*Temporary failure)")
+"""What the probe says of a name that does not exist, and does not of one for which no DNS server answers."""
+
 
 @requirement("AF-OPS-004")
 def test_a_failed_task_alerts(subject: Subject) -> None:
@@ -37,7 +40,14 @@ def test_links_in_mails_lead_to_the_ui(subject: Subject) -> None:
         assert urlsplit(link).netloc == declared.netloc, (
             f"a mail links to {link}, [webserver] base_url is {declared.geturl()}"
         )
-    assert declared.hostname not in ("localhost", "127.0.0.1", "::1"), (
+    host = declared.hostname or ""
+    assert not mail.is_own_machine(host), (
         f"mails link to {links[0]}, the reader's own machine: [webserver] base_url is {declared.geturl()}; "
         "set config.webserver.base_url to the address at which users open the UI"
     )
+    if host.endswith((".svc", ".svc.cluster.local")):
+        reason = subject.ask("scheduler", "reachable", "5", f"{host}:80")[f"{host}:80"]
+        assert not NO_SUCH_NAME.search(reason), (
+            f"mails link to {links[0]}, and there is no Service of that name: [webserver] base_url is "
+            f"{declared.geturl()}; set config.webserver.base_url to the address at which users open the UI"
+        )

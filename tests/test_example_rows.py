@@ -144,6 +144,13 @@ def alerted(*mails: Mail, log: str = "", url: str = "http://airflow.example:8080
     return Fake({"alert": Mailed(finished(ran("breaks")), log, list(mails))}, {"webserver.base_url": url})
 
 
+def linking(host: str, reason: str = "") -> Fake:
+    """A mail whose link leads to the host, and what keeps the scheduler from connecting there."""
+    fake = alerted(a_mail(html=f'<a href="http://{host}/log">Link</a>'), url=f"http://{host}")
+    fake.ask = lambda *asked: {asked[-1]: reason}  # type: ignore[assignment, method-assign]
+    return fake
+
+
 def parallel(left: TaskInstance, right: TaskInstance, args: str = "", **options: str) -> Fake:
     given = {k.replace("__", "."): v for k, v in options.items()}
     container = {"name": "worker", "args": ["bash", "-c", f"exec airflow celery worker {args}"]}
@@ -192,6 +199,7 @@ TESTED_BADLY = Fake({"tested_locally": LocalTest(1, "boom", [])})
 GIVEN = {"requests": {"cpu": "1m", "memory": "1Mi"}, "limits": {"memory": "1Mi"}}
 BAD_LOG = "smtplib.SMTPNotSupportedError: STARTTLS extension not supported by server."
 B, S, U, X, E = test_best_practices, test_scheduling, test_use_cases, test_example_dag, test_email
+GONE = "the name does not resolve (Name or service not known)"
 Check = Callable[[Any], None]
 
 
@@ -215,6 +223,13 @@ Check = Callable[[Any], None]
         (U.test_references_are_addresses, Fake({})),
         (E.test_a_failed_task_alerts, alerted(a_mail())),
         (E.test_links_in_mails_lead_to_the_ui, alerted(a_mail())),
+        (E.test_links_in_mails_lead_to_the_ui, linking("ui.ns.svc")),
+        (E.test_links_in_mails_lead_to_the_ui, linking("ui.ns.svc", "no connection (timed out)")),
+        (
+            E.test_links_in_mails_lead_to_the_ui,
+            linking("ui.ns.svc", "the name does not resolve (Temporary failure in name resolution)"),
+        ),
+        (E.test_links_in_mails_lead_to_the_ui, linking("wiki", GONE)),
         (S.test_independent_tasks_run_side_by_side, parallel(ran("left", 0, 60), ran("right", 30, 40))),
         (S.test_pools_have_slots, lint(parsed(), parsed("theirs", own=False, pool="closed"))),
         (S.test_the_scheduler_is_declared_sanely, started()),
@@ -256,6 +271,8 @@ def test_a_good_deployment_passes(check: Check, subject: Fake) -> None:
         (U.test_the_report_is_mailed, report_run(*[a_mail(subject="Daily Report")] * 2), "2 mails of run"),
         (E.test_a_failed_task_alerts, alerted(log=BAD_LOG), "STARTTLS extension not supported.*smtp_host"),
         (E.test_links_in_mails_lead_to_the_ui, alerted(a_mail(), url="http://ui.example"), "base_url is http://ui"),
+        (E.test_links_in_mails_lead_to_the_ui, linking("0.0.0.0"), "base_url is http://0.0.0.0"),
+        (E.test_links_in_mails_lead_to_the_ui, linking("ui.ns.svc.cluster.local", GONE), "no Service of that name"),
         (S.test_independent_tasks_run_side_by_side,
          parallel(ran("left", 0, 60), ran("right", 61, 62), core__parallelism="1"), "core. parallelism=1"),
         (S.test_independent_tasks_run_side_by_side,
