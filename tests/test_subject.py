@@ -77,6 +77,24 @@ def test_without_a_repository_git_sync_has_its_usual_name() -> None:
         ("[core]\ndags_folder = /a\n", {"AIRFLOW__CORE__DAGS_FOLDER": "/b"}, "/b", "/opt/airflow/logs"),
         ("", {"AIRFLOW_HOME": "/home/airflow"}, "/home/airflow/dags", "/home/airflow/logs"),
         (
+            "[core]\nbase_log_folder = /old/logs\n",
+            {},
+            "/opt/airflow/dags",
+            "/old/logs",
+        ),
+        (
+            "[logging]\nbase_log_folder = /new/logs\n[core]\nbase_log_folder = /old/logs\n",
+            {},
+            "/opt/airflow/dags",
+            "/new/logs",
+        ),
+        (
+            "[logging]\nbase_log_folder = /new/logs\n",
+            {"AIRFLOW__CORE__BASE_LOG_FOLDER": "/old/logs"},
+            "/opt/airflow/dags",
+            "/old/logs",
+        ),
+        (
             "[core]\ndags_folder = /srv/dags\n",
             {"AIRFLOW__LOGGING__BASE_LOG_FOLDER": "/srv/logs"},
             "/srv/dags",

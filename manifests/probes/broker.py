@@ -47,7 +47,7 @@ found = {
     "scheme": scheme,
     "address": ", ".join(f"{server.hostname}:{server.port or port}" for server in servers),
     "database": database.lstrip("/") or "0",
-    "queue": option("operators", "default_queue", "default"),
+    "queue": option("operators", "default_queue") or option("celery", "default_queue", "default"),  # its older name
     "remote_control": option("celery", "worker_enable_remote_control", "true").lower() == "true",
 }
 try:
