@@ -32,7 +32,6 @@ from fixtures.settings import Executor
 from fixtures.subject import Subject
 
 
-
 @requirement("AF-CMP-001")
 def test_the_webserver_answers_through_its_service(subject: Subject) -> None:
     """The webserver MUST serve the UI to clients inside the cluster through its Service."""

@@ -36,6 +36,7 @@ def test_each_role_may_do_what_it_is_for(subject: Subject) -> None:
         problems = [deed.problem for deed in subject.see(roles.deeds) if deed.problem]
     except Unsupported:  # nobody can try anything, but what each role holds is known
         problems = roles.missing_permissions(subject) + roles.excessive_permissions(subject)
+        problems += roles.given_at_first_login(subject)
         assert not problems, "\n".join(problems)
         raise
     problems += roles.excessive_permissions(subject, but=roles.tried_permissions())

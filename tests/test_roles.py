@@ -21,7 +21,7 @@ from fixtures.subject import PROBES, Subject
 SHIPPED = {"Viewer": ["can_read on DAGs"], "Admin": ["can_read on DAGs", "can_create on Users"]}
 
 
-def release(auth_type: int, **held: Any) -> Subject:
+def release(auth_type: int, *, registers: str = "", chosen: bool = False, **held: Any) -> Subject:
     """A release with a way to log in, whose roles hold what Airflow gives them unless said otherwise."""
 
     def see(observation: Any) -> Any:
@@ -33,7 +33,8 @@ def release(auth_type: int, **held: Any) -> Subject:
         roles.known_roles.name: {role: frozenset(held.get(role, given)) for role, given in SHIPPED.items()},
         roles.shipped_permissions.name: SHIPPED,
     }
-    options = {"option": lambda *_, **__: "True", "ask": lambda component, probe: auth_type}
+    way = {"type": auth_type, "registers": registers, "chosen": chosen}
+    options = {"option": lambda *_, **__: "True", "ask": lambda component, probe: way, "note": lambda *_: None}
     subject = cast("Subject", SimpleNamespace(see=see, **options))
     return subject
 
@@ -61,14 +62,37 @@ def test_roles_that_hold_what_they_should_are_unsupported_where_nobody_can_try_i
         judge(release(4))
 
 
+def test_a_directory_all_of_whose_people_become_administrators_is_told() -> None:
+    with pytest.raises(AssertionError, match="AUTH_USER_REGISTRATION_ROLE"):
+        judge(release(2, registers="Admin"))
+    for fine in (release(2, registers="Viewer"), release(2, registers="Admin", chosen=True)):
+        with pytest.raises(Unsupported):
+            judge(fine)
+
+
+LDAP, OAUTH = "AUTH_USER_REGISTRATION = True\nAUTH_TYPE = 2\n", "AUTH_USER_REGISTRATION = True\nAUTH_TYPE = 4\n"
+ADMIN = "AUTH_USER_REGISTRATION_ROLE = 'Admin'\n"
+
+
 @pytest.mark.parametrize(
-    ("config", "found"), [("WHAT = 2\nAUTH_TYPE = WHAT\n", 2), ("WTF_CSRF_ENABLED = True\n", 1), (None, 1)]
+    ("config", "found"),
+    [
+        ("WHAT = 2\nAUTH_TYPE = WHAT\n", (2, "", False)),
+        ("WTF_CSRF_ENABLED = True\n", (1, "", True)),
+        (None, (1, "", True)),
+        (ADMIN, (1, "", True)),
+        (LDAP, (2, "", False)),
+        (LDAP + ADMIN, (2, "Admin", False)),
+        (LDAP + ADMIN + "AUTH_LDAP_SEARCH_FILTER = '(memberOf=cn=admins)'\n", (2, "Admin", True)),
+        (OAUTH + ADMIN, (4, "Admin", True)),
+        (OAUTH + ADMIN + "AUTH_USER_REGISTRATION_ROLE_JMESPATH = 'x'\n", (4, "", True)),
+    ],
 )
-def test_the_way_to_log_in_is_read_as_flask_reads_it(tmp_path: Path, config: str | None, found: int) -> None:
+def test_the_way_to_log_in_is_read_as_flask_reads_it(tmp_path: Path, config: str | None, found: Any) -> None:
     if config is not None:
         (tmp_path / "webserver_config.py").write_text(config)
     answer = process.run([sys.executable, PROBES / "auth_type.py"], env={"AIRFLOW_HOME": str(tmp_path)}, deadline=30)
-    assert json.loads(answer.stdout) == found
+    assert tuple(json.loads(answer.stdout).values()) == found
 
 
 @pytest.mark.parametrize(
