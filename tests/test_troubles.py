@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import ast
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from conformance.test_task_troubles import test_a_missing_image_is_shown as judge_image
-from fixtures.errors import BudgetExceeded
+from fixtures.errors import BudgetExceeded, TargetFailed, Unsupported
+from fixtures.kube import ApiError, Forbidden
 from fixtures.objects import Pod
-from fixtures.observations.troubles import FATAL_REASONS, no_image
+from fixtures.observations import DAGS
+from fixtures.observations.pod_template import Template, template
+from fixtures.observations.troubles import ASKED, FATAL_REASONS, enough, no_image, too_large
 from tests.waiting import waiter
 
 PULLED = "Failed to pull image: ErrImagePull"
@@ -70,3 +74,70 @@ def waiting_for_an_image(state: str, fatal: str | None = None, told: str = PULLE
         option=lambda section, key, default: fatal or default,
     )
     return subject, ended
+
+
+def test_what_the_tasks_ask_for_is_what_their_file_says() -> None:
+    text = (DAGS / "conformance_troubles.py").read_text()
+    tasks = [
+        node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call) and _name(node) == "PythonOperator"
+    ]
+    asked = {}
+    for task in tasks:
+        given = {one.arg: one.value for one in task.keywords}
+        pod = {one.arg: ast.literal_eval(one.value) for one in given["executor_config"].keywords}  # type: ignore[attr-defined]
+        asked[ast.literal_eval(given["task_id"])] = pod if "image" in pod else {"resources": pod}
+    assert asked == ASKED
+
+
+def _name(call: ast.Call) -> str:
+    return call.func.id if isinstance(call.func, ast.Name) else ""
+
+
+POLICY = ApiError("POST pods: 422 images come from the site's registries", status=422)
+NOT_ALLOWED = Forbidden("the user of this context may not create pods")
+
+
+def never_a_pod(says: Any, *bounds: str) -> Any:
+    """A subject whose tasks have failed without a pod; `says` answers what admission says of a container's fields."""
+
+    def try_to_create(path: str, pod: Any) -> None:
+        if error := says(pod["spec"]["containers"][0]):
+            raise error
+
+    def get(path: str) -> Any:
+        return {"items": [{"metadata": {"name": name}} for name in bounds] if path.endswith("/limitranges") else []}
+
+    declared = Template("/t.yaml", "", {"spec": {"containers": [{"name": "base", "image": "airflow"}]}})
+    return SimpleNamespace(
+        cluster=SimpleNamespace(task_pods=lambda *_: [], kube=SimpleNamespace(try_to_create=try_to_create, get=get)),
+        namespace="airflow",
+        run_id="r",
+        pod=lambda _: Pod({"spec": {"containers": [{"name": "scheduler", "image": "airflow"}]}, "metadata": {}}),
+        see=lambda asked: declared if asked is template else SimpleNamespace(run_id="r"),
+        airflow=SimpleNamespace(
+            task=lambda *_: SimpleNamespace(state="failed", try_number=1), log=lambda *_: "the log"
+        ),
+        waiter=waiter(0),
+    )
+
+
+def registry(base: Any) -> Any:
+    return POLICY if base["image"].startswith("registry.invalid") else None
+
+
+def bounds(base: Any) -> Any:
+    return POLICY if base.get("resources", {}).get("limits", {}).get("memory") == "1280Mi" else None
+
+
+def test_what_admission_turns_away_gets_into_no_trouble() -> None:
+    for look, says in ((no_image.look, registry), (enough.look, bounds)):
+        with pytest.raises(Unsupported, match=r"admission turns away a pod of task .*site's registries"):
+            look(never_a_pod(says))
+    with pytest.raises(Unsupported, match="limitrange/site turns away"):
+        too_large.look(never_a_pod(lambda _: NOT_ALLOWED, "site"))
+
+
+def test_a_task_without_a_pod_that_admission_would_take_is_told() -> None:
+    for look, says in ((no_image.look, bounds), (no_image.look, lambda _: POLICY), (enough.look, registry)):
+        with pytest.raises(TargetFailed, match="pod"):
+            look(never_a_pod(says))
