@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from conformance.test_metadata_database import test_the_metadata_database_serves_airflow as judge_database
 from fixtures import statsd
 from fixtures.airflow import DagRun
 from fixtures.errors import BudgetExceeded, TargetFailed
@@ -15,6 +16,7 @@ from fixtures.kube import ApiError
 from fixtures.metrics import parse
 from fixtures.observations.monitoring import (
     PARSER_LINE,
+    DatabaseService,
     annotated_targets,
     count_failed_run,
     dashboard_metrics,
@@ -318,3 +320,15 @@ EXTRACT = """\
 )
 def test_a_log_that_holds_those_of_others_is_told(log: str, others: list[str]) -> None:
     assert others_in(log, DagRun("etl_pipeline", "r1", "success"), "extract") == others
+
+
+@pytest.mark.parametrize("encrypted", [True, None, False])
+def test_of_declared_tls_this_end_of_the_connection_counts(encrypted: bool | None) -> None:
+    seen = {"dialect": "postgresql", "role": "airflow", "host": "pooler", "sslmode": "require", "limits": {}}
+    seen |= {"read_only": False, "room": [], "encrypted": encrypted}
+    subject: Any = SimpleNamespace(see=lambda _: DatabaseService(seen, {"limits": {}}))
+    if encrypted is not False:
+        judge_database(subject)  # a driver that does not tell accuses nobody
+        return
+    with pytest.raises(AssertionError, match="sslmode=require, and the session is not encrypted"):
+        judge_database(subject)

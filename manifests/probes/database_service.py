@@ -33,7 +33,6 @@ from pg_database d join pg_roles on rolname = current_user
 where d.datname = current_database() and datconnlimit >= 0 and not rolsuper
 """
 READ_ONLY = "select current_setting('transaction_read_only') = 'on'"
-ENCRYPTED = "select ssl from pg_stat_ssl where pid = pg_backend_pid()"
 
 engine = sqlalchemy.create_engine(url, poolclass=sqlalchemy.pool.NullPool)
 names = ["statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"]
@@ -51,7 +50,9 @@ if engine.dialect.name == "postgresql":
                 return [list(row) for row in database.execute(sqlalchemy.text(statement), values)]
 
             found["limits"] = dict(rows(LIMITS, names=names))
-            found["encrypted"] = bool(rows(ENCRYPTED)[0][0])
+            # Of this end, as TLS may end at a pooler; none where the driver does not tell.
+            socket = getattr(database.connection.dbapi_connection, "info", None)
+            found["encrypted"] = getattr(socket, "ssl_in_use", None)
             found["room"] = rows(ROOM)
             found["read_only"] = rows(READ_ONLY)[0][0]
             found["waiters"] = rows(WAITERS)
