@@ -177,7 +177,7 @@ class TestCrashLoops:
 
 
 class TestScheduling:
-    def stuck(self, message: str = "0/1 nodes match the node selector", since: float = 11) -> dict[str, Any]:
+    def stuck(self, message: str = "0/1 nodes match the node selector", since: float = 31) -> dict[str, Any]:
         condition = {
             "type": "PodScheduled",
             "status": "False",
@@ -189,7 +189,7 @@ class TestScheduling:
 
     def test_counts_once_it_persists(self) -> None:
         assert "node selector" in found(self.stuck()).cause
-        assert cause(self.stuck(since=10)) is None
+        assert cause(self.stuck(since=30)) is None
 
     @pytest.mark.parametrize("message", ["1 Insufficient cpu.", "pod has unbound immediate PersistentVolumeClaims"])
     def test_what_often_passes_by_itself_is_given_longer(self, message: str) -> None:
@@ -205,9 +205,16 @@ class TestScheduling:
         assert cause(self.stuck("1 Insufficient cpu.", since=61), leaving) is None
         assert cause(self.stuck(), leaving) is not None
 
-    def test_a_cluster_that_grows_is_waited_for(self) -> None:
+    @pytest.mark.parametrize(
+        ("reason", "message"),
+        [
+            ("TriggeredScaleUp", "pod triggered scale-up: [{tasks 0->1 (max: 3)}]"),
+            ("Nominated", "Pod should schedule on: nodeclaim/tasks-x7d2p"),
+        ],
+    )
+    def test_a_cluster_that_grows_is_waited_for(self, reason: str, message: str) -> None:
         stuck = self.stuck()
-        assert cause(stuck, events=[event("TriggeredScaleUp", stuck, "pod triggered scale-up")]) is None
+        assert cause(stuck, events=[event(reason, stuck, message)]) is None
 
 
 class TestRefusedPods:

@@ -55,6 +55,17 @@ def test_an_image_that_nobody_is_to_pull_is_waited_for() -> None:
     assert no_image.look(subject)[1] == "ErrImageNeverPull" and ended == ["p"]
 
 
+@pytest.mark.parametrize("why", ["1 Insufficient cpu", "1 node(s) didn't match Pod's node affinity/selector"])
+def test_a_pod_that_is_too_large_is_told_only_where_a_node_would_take_it(why: str) -> None:
+    subject, ended = waiting_for_an_image("queued", told=f"Events: FailedScheduling 0/1 nodes are available: {why}.")
+    if "cpu" in why:
+        assert why in too_large.look(subject)[1]
+    else:
+        with pytest.raises(Unsupported, match=r"something else than its 1000 CPUs: .*didn't match"):
+            too_large.look(subject)
+    assert ended == ["p"]
+
+
 def waiting_for_an_image(state: str, fatal: str | None = None, told: str = PULLED) -> tuple[Any, list[str]]:
     """A subject whose task no_image has a pod that waits for an image, and the pods that are taken away."""
     pod = Pod({"metadata": {"name": "p", "uid": "u"}, "spec": {"containers": [{"name": "base", "image": "no:0"}]}})
