@@ -21,8 +21,11 @@ KEDA = {"workers": {"keda": {"enabled": True}}, "triggerer": {"enabled": True, "
 BY_HAND = {"workers": {"keda": {"enabled": False}, "replicas": 0}}
 
 
-def release(values: dict[str, Any], *pods: Pod, gone: tuple[Pod, ...] = ()) -> Subject:
-    """A release under CeleryExecutor whose worker and triggerer have these pods, and no more are wanted."""
+def release(values: dict[str, Any], *pods: Pod, gone: tuple[Pod, ...] = (), scaled: bool = False) -> Subject:
+    """A release under CeleryExecutor whose worker and triggerer have these pods, and no more are wanted.
+
+    With `scaled` there are HorizontalPodAutoscalers, whatever the values say.
+    """
 
     def wait_ready(component: str) -> None:
         if not made.running(component):
@@ -39,6 +42,7 @@ def release(values: dict[str, Any], *pods: Pod, gone: tuple[Pod, ...] = ()) -> S
         ever_pods=lambda: [*gone, *pods],
         wait_ready=wait_ready,
         workload=workload,
+        is_scaled=lambda _: scaled,
         restarted=lambda _: [],
         task_pods=lambda _: [],
     )
@@ -72,6 +76,15 @@ def test_whatever_needs_a_worker_says_why_there_is_none() -> None:
         release(KEDA).pod("worker")
     with pytest.raises(TargetFailed, match="no running pod with label component=worker"):
         release(BY_HAND).pod("worker")
+
+
+def test_an_autoscaler_of_which_the_values_do_not_tell_counts_too() -> None:
+    """As where ArgoCD made the release."""
+    for values in ({}, BY_HAND):
+        resting = release(values, scaled=True)
+        assert not worker_stands(resting)
+        with pytest.raises(Unsupported, match="the worker is scaled to 0"):
+            resting.pod("worker")
 
 
 def judged(values: dict[str, Any], *, gone: Pod, now: Pod) -> None:

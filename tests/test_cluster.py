@@ -483,6 +483,17 @@ def test_services_and_what_is_behind_them(api: StubApi, cluster: Cluster) -> Non
     assert cluster.endpoints("airflow-webserver") == ["10.0.0.1", "10.0.0.3"]
 
 
+def test_what_an_autoscaler_scales(api: StubApi, cluster: Cluster) -> None:
+    worker, path = Workload(deployment("worker")), "/apis/autoscaling/v2/namespaces/airflow/horizontalpodautoscalers"
+    assert not cluster.is_scaled(worker)
+    for kind, scaled in (("StatefulSet", False), (worker.kind, True)):
+        target = {"apiVersion": "apps/v1", "kind": kind, "name": worker.name}
+        api.put(path, {"metadata": {"name": "keda-hpa-worker"}, "spec": {"scaleTargetRef": target}})
+        assert cluster.is_scaled(worker) == scaled
+    api.inject(Fault("status", path="horizontalpodautoscalers", status=403))
+    assert not cluster.is_scaled(worker), "who may not look accuses nobody"
+
+
 @pytest.mark.parametrize(("labels", "named"), [({}, ["old-exporter"]), ({"release": "other"}, [])])
 def test_strangers_behind_a_service(api: StubApi, cluster: Cluster, labels: dict[str, str], named: list[str]) -> None:
     """A pod that no workload made, or that of another release; only addresses that the Service leads to count."""

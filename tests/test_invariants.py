@@ -156,7 +156,9 @@ def test_containers_of_the_site_are_no_components_of_airflow() -> None:
     labelled = {"name": "s", "uid": "u", "labels": {"component": "scheduler"}}
     subject = SimpleNamespace(
         cluster=SimpleNamespace(workload=lambda component: Workload({"kind": "Deployment", **declared})),
-        component_value=lambda component, path: [{"name": "log-shipper"}],
+        component_value=lambda component, path: [{"name": "log-shipper"}] if subject.values else None,
+        git_sync="git-sync",
     )
     pod = Pod({"metadata": labelled, "spec": seen})
-    assert own_containers(cast("Subject", subject), pod) == ["scheduler", "git-sync"]
+    for subject.values in ({"executor": "CeleryExecutor"}, {}):  # made by Helm, or not
+        assert own_containers(cast("Subject", subject), pod) == ["scheduler", "git-sync"]
