@@ -9,6 +9,7 @@ from fixtures.observations.architecture import (
     files_by_dag,
     first_listing,
     is_on_disk,
+    is_still_parsed,
 )
 from fixtures.subject import Subject
 
@@ -76,7 +77,7 @@ def test_no_other_file_is_broken(subject: Subject) -> None:
     subject.see(airflow_access)
     subject.settle(broken_reported)  # by then every file has been parsed
     errors = [error for error in subject.airflow.import_errors() if BROKEN not in error.filename]
-    stale = [error.filename for error in errors if not is_on_disk(subject, error.filename)]
+    stale = [error.filename for error in errors if not is_still_parsed(subject, error)]
     if stale:
         subject.note("AF-DAG-004", f"Airflow still reports import errors of files that are gone: {stale}")
     told = {error.filename: error.stack_trace.strip().splitlines()[-1] for error in errors}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,12 +13,13 @@ import yaml
 
 from conformance.test_components import test_redis_is_the_one_broker as judge_brokers
 from conformance.test_components import test_the_scheduler_is_alive as judge_scheduler
+from fixtures.airflow import ImportProblem
 from fixtures.errors import TargetFailed
 from fixtures.gitsync import error_of
 from fixtures.kube import Json, NotFound
 from fixtures.objects import Pod
 from fixtures.observations import architecture, scheduler_ready
-from fixtures.observations.architecture import Brokers, mounted_below
+from fixtures.observations.architecture import Brokers, is_still_parsed, mounted_below
 from fixtures.settings import Executor
 from tests import pods
 
@@ -274,3 +276,17 @@ def test_the_config_map_is_mounted_at_the_release_s_own_folder_beside_its_own_vo
         assert overlay[component]["extraVolumes"] == [*own, {"name": "my-dag", "configMap": {"name": "my-dag"}}]
         (mount,) = overlay[component]["extraVolumeMounts"]
         assert mount == {"name": "my-dag", "mountPath": "/srv/dags/my_dag.py", "subPath": "my_dag.py"}
+
+
+@pytest.mark.parametrize(("age", "counts"), [(timedelta(seconds=30), True), (timedelta(hours=2), False), (None, True)])
+def test_who_only_looks_counts_import_errors_of_files_that_are_still_parsed(
+    age: timedelta | None, counts: bool
+) -> None:
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    subject: Any = SimpleNamespace(
+        settings=SimpleNamespace(READONLY=True),
+        cluster=SimpleNamespace(kube=SimpleNamespace(now=lambda: now)),
+        parser="scheduler",
+        option=lambda section, key, default, component: default,
+    )
+    assert is_still_parsed(subject, ImportProblem("/dags/gone.py", "Traceback", now - age if age else None)) == counts

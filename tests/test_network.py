@@ -66,6 +66,7 @@ def release(error: str, *policies: dict[str, Any], read_only: bool = False) -> S
             webserver_service=lambda: ("airflow-webserver", 8080),
             pod=lambda component: SCHEDULER,
             get_from_inside=lambda url: {"status": 0, "body": "", "error": error},
+            out_of_reach=Unsupported,
         ),
     )
 
@@ -79,10 +80,17 @@ def test_a_webserver_that_is_open_to_others_only_cannot_be_looked_at_from_inside
             judge(one)
 
 
+def test_a_firewall_may_keep_the_api_server_from_the_webserver() -> None:
+    with pytest.raises(Unsupported, match="i/o timeout"):
+        judge(release("503: i/o timeout", read_only=True))
+
+
 @pytest.mark.parametrize(
     "subject",
     [
         release("timed out"),
+        release("503: connection refused", read_only=True),
+        release("503: i/o timeout", {"podSelector": {}}, read_only=True),
         release("[Errno 111] Connection refused", ONLY_INGRESS),
         release("timed out", ONLY_INGRESS, {"ingress": [{"from": [{"podSelector": {}}]}]}),
         release("timed out", {"podSelector": {}}),

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from fixtures.errors import CannotSee, TargetFailed
+from fixtures.errors import CannotSee, TargetFailed, Unsupported
 from fixtures.kube import ApiError, Unreachable
 from fixtures.objects import Pod
 from fixtures.progress import Progress
@@ -218,9 +218,26 @@ def test_metrics_are_read_from_the_schedulers_pod_where_the_api_server_reaches_n
         (CannotSee("the scheduler's pod does not answer"), {}),
         (TargetFailed("no running pod with label component=scheduler"), {}),
         (PAGE, {"ready": 0}),
-        (PAGE, {"READONLY": True}),
     ],
 )
 def test_metrics_that_nobody_gets_are_told_as_the_api_server_tells_it(inside: Any, more: dict[str, Any]) -> None:
     with pytest.raises(TargetFailed, match=r"does not serve metrics on port 9102: it selects .* i/o timeout"):
         metrics_release(CUT, inside, **more).scrape()
+
+
+REFUSED = ApiError("GET /metrics: 503 dial tcp 10.0.0.1:9102: connect: connection refused", status=503)
+
+
+def test_who_only_looks_does_not_accuse_what_the_api_server_cannot_reach() -> None:
+    for cut in (CUT, Unreachable("GET /metrics: Read timed out. (read timeout=30.0)")):
+        with pytest.raises(Unsupported, match=r"this run only looks, .* no answer from pods in time"):
+            metrics_release(cut, PAGE, READONLY=True).scrape()
+    for refusal, ready in ((REFUSED, 1), (CUT, 0)):
+        with pytest.raises(TargetFailed, match="does not serve metrics on port 9102"):
+            metrics_release(refusal, PAGE, ready=ready, READONLY=True).scrape()
+
+
+def test_a_page_for_which_the_api_server_waits_in_vain_has_no_answer() -> None:
+    silent = Unreachable("GET /health: Read timed out. (read timeout=30.0)")
+    release = metrics_release(silent, PAGE, READONLY=True)
+    assert "timed out" in release.get_from_inside("http://airflow-webserver:8080/health")["error"]
