@@ -10,11 +10,13 @@ import yaml
 
 from fixtures.environment import container_spec
 from fixtures.errors import TargetFailed
+from fixtures.objects import Pod, Workload
 from fixtures.observations.pod_template import (
     Template,
     comparable,
     deviations,
     missing_in,
+    moved,
     option_of_tasks,
     outdated,
     too_tight,
@@ -168,3 +170,36 @@ def test_an_option_of_tasks_is_the_template_s(text: str, says: str) -> None:
         (entry["value"] for entry in container_spec(pod, name).get("env", ()) if entry["name"] == HEARTBEAT), default
     )
     assert option_of_tasks(subject, "scheduler", "job_heartbeat_sec", "5") == says
+
+
+HERE, THERE = "registry.k8s.io/git-sync/git-sync:v4.1.0", "mirror.example/git-sync/git-sync:v4.1.0"
+
+
+def pulled(image: str, policy: str) -> dict[str, Any]:
+    """A pod spec all of whose images are pulled so."""
+    made = spec(initContainers=[{"name": "git-sync-init", "image": image, "imagePullPolicy": policy}])
+    made["containers"][0]["imagePullPolicy"] = policy
+    return made
+
+
+@pytest.mark.parametrize(
+    ("workload", "pod", "found"),
+    [
+        (pulled(HERE, "IfNotPresent"), pulled(THERE, "Always"), []),  # admission changes pods
+        (pulled(THERE, "Always"), pulled(THERE, "Always"), []),  # and what makes them
+        (pulled(HERE, "IfNotPresent"), pulled(HERE, "Always"), [f"image is {THERE}"]),
+        (pulled(HERE, "IfNotPresent"), pulled(HERE, "IfNotPresent"), ["Policy is Always"] * 2 + [f"image is {THERE}"]),
+    ],
+)
+def test_what_admission_does_to_images_of_all_pods_is_no_deviation(workload: Any, pod: Any, found: list[str]) -> None:
+    declared = Workload({"kind": "Deployment", "spec": {"template": {"spec": workload}}})
+    subject: Any = SimpleNamespace(
+        parser="scheduler",
+        cluster=SimpleNamespace(workload=lambda _: declared),
+        pod=lambda _: Pod({"metadata": {"name": "s", "uid": "u"}, "spec": pod}),
+    )
+    changed = {**pulled(THERE, "Always"), "restartPolicy": "Always"}
+    told = list(deviations(comparable(pulled(HERE, "IfNotPresent")), changed, "spec"))
+    left = sorted(set(told) - set(moved(subject, told)))
+    assert len(left) == len(found) + 1 and any("restartPolicy" in one for one in left)
+    assert all(any(text in one for one in left) for text in found)
