@@ -1,6 +1,7 @@
 """What counts as a credential in clear, and which servers a connection URL names."""
 
 import contextlib
+from collections import defaultdict
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -345,8 +346,15 @@ def test_another_port_of_the_ui_is_noted_with_the_command_that_it_needs(port: in
     assert notes == noted
 
 
-def with_names(built_in: bool, **of_tasks: str) -> Any:
-    """A release whose scheduler has two connections in its environment, and whose task pod has these."""
+def with_names(built_in: bool, stored: dict[str, str] | None = None, /, **of_tasks: str) -> Any:
+    """A release whose scheduler has two connections in its environment, and whose task pod has these.
+
+    Args:
+        built_in: whether the chart defines one of them.
+        stored: connections in the metadata database, with their descriptions.
+        of_tasks: value by name.
+    """
+    stored = defaultdict(str, stored or {})
     parser = {"AIRFLOW_CONN_AIRFLOW_DB": "1", "AIRFLOW_CONN_LAKE": "2"}
     found = [
         Holder("the scheduler", "scheduler", "", {}, parser),
@@ -357,7 +365,8 @@ def with_names(built_in: bool, **of_tasks: str) -> Any:
         option=lambda section, name: "",
         parser="scheduler",
         value=lambda path, default: built_in,
-        airflow=SimpleNamespace(has_connection=lambda name: False),
+        run_id="r1",
+        airflow=SimpleNamespace(has_connection=lambda name: name in stored, description=lambda _, name: stored[name]),
     )
 
 
@@ -371,3 +380,8 @@ def test_the_charts_own_connection_need_not_reach_the_tasks() -> None:
 def test_the_sites_own_connection_of_that_name_must_reach_the_tasks() -> None:
     (missing,) = security.missing_names(with_names(False, AIRFLOW_CONN_LAKE="2"))
     assert missing.startswith("AIRFLOW_CONN_AIRFLOW_DB is defined")
+
+
+def test_a_connection_of_the_suites_own_replaces_none_that_tasks_lack() -> None:
+    assert security.missing_names(with_names(True, {"lake": "of the team"})) == []
+    assert len(security.missing_names(with_names(True, {"lake": "conformance run r1"}))) == 1

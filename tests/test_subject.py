@@ -241,3 +241,15 @@ def test_a_page_for_which_the_api_server_waits_in_vain_has_no_answer() -> None:
     silent = Unreachable("GET /health: Read timed out. (read timeout=30.0)")
     release = metrics_release(silent, PAGE, READONLY=True)
     assert "timed out" in release.get_from_inside("http://airflow-webserver:8080/health")["error"]
+
+
+@pytest.mark.parametrize(("env", "added"), [({}, True), ({"AIRFLOW_CONN_REDIS_DEFAULT": "redis://of-the-team"}, False)])
+def test_a_connection_that_dags_have_of_their_environment_is_not_added(env: dict[str, str], added: bool) -> None:
+    release, made = subject(pods=lambda component: [running(component, **env)], workload=lambda component: None), []
+    release.ledger = SimpleNamespace(record=lambda *_: None)  # type: ignore[assignment]
+    release.airflow = SimpleNamespace(  # type: ignore[assignment]
+        has_connection=lambda name: name == "postgres_default",
+        create_connection=lambda name, *_, **__: made.append(name),
+    )
+    release.add_external_connections()
+    assert made == ["redis_default"] * added
