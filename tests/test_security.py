@@ -130,10 +130,17 @@ def test_what_is_no_credential_is_left_alone(name: str, text: str) -> None:
 
 def test_variables_of_a_config_map_are_looked_at() -> None:
     """Those of a name of its own too, which a container takes by envFrom; other texts there have no names."""
-    container = {"name": "scheduler", "envFrom": [{"configMapRef": {"name": "site"}}, {"secretRef": {"name": "x"}}]}
+    container = {
+        "name": "scheduler",
+        "envFrom": [{"configMapRef": {"name": "site"}}, {"secretRef": {"name": "x"}}],
+        "env": [
+            {"name": "SMTP_TOKEN", "valueFrom": {"configMapKeyRef": {"name": "other", "key": "token"}}},
+            {"name": "GONE_TOKEN", "valueFrom": {"configMapKeyRef": {"name": "gone", "key": "token"}}},
+        ],
+    }
     labels = {"release": "airflow"}
     deployment = {"metadata": {"name": "s", "labels": labels}, "spec": {"containers": [container]}}
-    maps = {"site": {"SMTP_PASS": "hunter2", "REGION": "north"}, "other": {"SMTP_PASS": "theirs"}}
+    maps = {"site": {"SMTP_PASS": "hunter2", "REGION": "north"}, "other": {"SMTP_PASS": "theirs", "token": "hunter2"}}
     cluster = SimpleNamespace(
         secrets=lambda: STORED,
         ever_pods=list,
@@ -142,7 +149,10 @@ def test_variables_of_a_config_map_are_looked_at() -> None:
     )
     settings = SimpleNamespace(ADMIN_SECRET="airflow-webserver-secret/admin-password")
     subject = SimpleNamespace(cluster=cluster, release="airflow", fullname="airflow", settings=settings)
-    assert security.clear_text(subject) == ["ConfigMap/site, SMTP_PASS holds a credential"]  # type: ignore[arg-type]
+    assert security.clear_text(subject) == [  # type: ignore[arg-type]
+        "ConfigMap/site, SMTP_PASS holds a credential",
+        "Deployment/s, container scheduler, env SMTP_TOKEN (ConfigMap other) holds a credential",
+    ]
 
 
 @pytest.mark.parametrize(
