@@ -85,6 +85,14 @@ def test_a_credential_in_a_secret_is_known_by_its_key_or_its_look(key: str, valu
         ("AIRFLOW__SECRETS__BACKEND_KWARGS", '{"role_id": "r", "secret_id": "hunter2"}', "(secret_id)"),
         ("DBT_REPO", "https://ghp_hunter2hunter2@github.com/a/b.git", "holds an address with a token"),
         ("", "git clone https://glpat-hunter2hunter2:x@gitlab.com/a/b.git", "holds an address with a token"),
+        ("PG_DSN", "host=warehouse user=etl password=hunter2", "a connection string with a password"),
+        ("PG_DSN", "host=warehouse password='hunter2' user=etl", "a connection string with a password"),
+        ("ODBC", "Driver={ODBC Driver 18};Server=dwh;UID=etl;PWD=hunter2", "a connection string with a password"),
+        ("DATABASE_URL", "postgresql://db/app?user=a&password=hunter2", "a connection string with a password"),
+        ("AZURE", "AccountName=lake;AccountKey=aHVudGVyMg==", "a connection string with a password"),
+        ("AIRFLOW_VAR_CONFIG", '{"db_password": "hunter2", "secret": "x"}', "holds a credential (db_password)"),
+        ("AIRFLOW__CELERY__FLOWER_BASIC_AUTH", "admin:hunter2", "holds a credential"),
+        ("GCP", '{"key": "-----BEGIN PRIVATE KEY-----\\nhunter2"}', "holds a private key"),
     ],
 )
 def test_credentials_are_found(name: str, text: str, found: str) -> None:
@@ -122,6 +130,16 @@ def test_credentials_are_found(name: str, text: str, found: str) -> None:
         ("backend_kwargs", '{"connections_path": "connections", "token_path": "/run/token", "auth_type": "token"}'),
         ("", "https://ghp_xxxxxxxxxxxx@github.com/a/b.git"),
         ("", "https://<token>@github.com/a/b.git"),
+        ("PG_DSN", "host=warehouse user=etl password=$(PASSWORD)"),
+        ("PG_DSN", "host=warehouse passfile=/run/secrets/pgpass password=''"),
+        ("FORM", "https://idp.example.com/?reset_password=true"),
+        ("JAVA_OPTS", "-Djavax.net.ssl.trustStore=/etc/trust -Djavax.net.ssl.trustStorePassword=changeit"),
+        (
+            "AIRFLOW_VAR_CONFIG",
+            '{"image_pull_secret": "registry", "password_key": "x", "url": "https://a?page_token=b"}',
+        ),
+        ("AIRFLOW_VAR_HOOK", "https://example.com/?page_token=b"),
+        ("KEY", "-----BEGIN ENCRYPTED PRIVATE KEY-----"),
     ],
 )
 def test_what_is_no_credential_is_left_alone(name: str, text: str) -> None:
@@ -139,8 +157,17 @@ def test_variables_of_a_config_map_are_looked_at() -> None:
         ],
     }
     labels = {"release": "airflow"}
-    deployment = {"metadata": {"name": "s", "labels": labels}, "spec": {"containers": [container]}}
-    maps = {"site": {"SMTP_PASS": "hunter2", "REGION": "north"}, "other": {"SMTP_PASS": "theirs", "token": "hunter2"}}
+    volumes = [
+        {"name": "k", "projected": {"sources": [{"configMap": {"name": "keys"}}]}},
+        {"name": "e", "emptyDir": {}},
+    ]
+    deployment = {"metadata": {"name": "s", "labels": labels}, "spec": {"containers": [container], "volumes": volumes}}
+    maps = {
+        "keys": {"id_rsa": "-----BEGIN OPENSSH PRIVATE KEY-----"},
+        "foreign": {"id_rsa": "-----BEGIN OPENSSH PRIVATE KEY-----"},
+        "site": {"SMTP_PASS": "hunter2", "REGION": "north"},
+        "other": {"SMTP_PASS": "theirs", "token": "hunter2"},
+    }
     cluster = SimpleNamespace(
         secrets=lambda: STORED,
         ever_pods=list,
@@ -150,6 +177,7 @@ def test_variables_of_a_config_map_are_looked_at() -> None:
     settings = SimpleNamespace(ADMIN_SECRET="airflow-webserver-secret/admin-password")
     subject = SimpleNamespace(cluster=cluster, release="airflow", fullname="airflow", settings=settings)
     assert security.clear_text(subject) == [  # type: ignore[arg-type]
+        "ConfigMap/keys, id_rsa holds a private key",
         "ConfigMap/site, SMTP_PASS holds a credential",
         "Deployment/s, container scheduler, env SMTP_TOKEN (ConfigMap other) holds a credential",
     ]
