@@ -22,6 +22,7 @@ from fixtures.observations.rights import declared_service_account
 from fixtures.observations.task_view import (
     of_the_node,
     old_configuration,
+    old_environment,
     other_network,
     seen_by_the_scheduler,
     seen_differently,
@@ -127,7 +128,7 @@ def test_the_cluster_accepts_the_template(subject: Subject) -> None:
 def test_tasks_see_what_the_scheduler_sees(subject: Subject) -> None:
     """Tasks MUST see the same configuration, Fernet key, DAG folder and addresses of dependencies as the scheduler."""
     subject.see(scheduler_ready)
-    old = old_configuration(subject)
+    old = old_configuration(subject) + old_environment(subject)
     assert not old, "; ".join(old)
     try:
         task = subject.see(facts).seen

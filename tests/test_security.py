@@ -423,3 +423,24 @@ def test_the_sites_own_connection_of_that_name_must_reach_the_tasks() -> None:
 def test_a_connection_of_the_suites_own_replaces_none_that_tasks_lack() -> None:
     assert security.missing_names(with_names(True, {"lake": "of the team"})) == []
     assert len(security.missing_names(with_names(True, {"lake": "conformance run r1"}))) == 1
+
+
+def test_variables_that_a_secret_or_config_map_defines_otherwise_by_now_are_named() -> None:
+    """Not those of the credentials with requirements of their own, of what is gone, or is no text."""
+    now = {"same": "1", "new": "2", "binary": "\N{REPLACEMENT CHARACTER}"}
+    env = [{"name": key, "valueFrom": {"secretKeyRef": {"name": "team", "key": key}}} for key in (*now, "gone")]
+    env += [
+        {"name": "AIRFLOW__CORE__FERNET_KEY", "valueFrom": {"secretKeyRef": {"name": "fernet", "key": "new"}}},
+        {"name": "CLEAR", "value": "x"},
+    ]
+    pod = Pod({"metadata": {"name": "s", "uid": "s"}, "spec": {"containers": [{"name": "scheduler", "env": env}]}})
+    asked: list[str] = []
+
+    def ask_in(host: None, where: str, probe: str, key: str, *names: str) -> dict[str, str]:
+        asked.extend(names)
+        return {name: security.fingerprint("1") for name in names}
+
+    cluster = SimpleNamespace(secret=lambda _: now, inside=lambda *_: None)
+    subject: Any = SimpleNamespace(cluster=cluster, ask_in=ask_in)
+    assert security.outdated_variables(subject, pod, "scheduler") == {"secret/team": ["new"]}
+    assert asked == ["new", "same"]
