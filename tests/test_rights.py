@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from fixtures.observations.rights import declared_service_account, rights
+from fixtures.objects import Pod
+from fixtures.observations.rights import declared_service_account, rights, service_accounts
 from fixtures.settings import Executor
 
 
@@ -33,3 +34,21 @@ def test_a_written_out_template_names_the_account_of_tasks(
     accounts = {"scheduler": "s", "webserver": "w", "worker": account}
     wanted = {str(right) for right in rights(subject, accounts) if right.component == "worker" and right.expected}
     assert ("create pods in namespace airflow" in wanted) is launches
+
+
+def test_a_triggerer_with_an_account_of_its_own_must_not_read_secrets_either() -> None:
+    own = {name: f"airflow-{name}" for name in ("scheduler", "webserver", "worker", "triggerer")}
+    own["dag-processor"] = "airflow-scheduler"
+    pods = {
+        name: Pod({"metadata": {"name": name, "uid": name}, "spec": {"serviceAccountName": account}})
+        for name, account in own.items()
+    }
+    subject: Any = SimpleNamespace(
+        values={}, value=lambda path, default=None: default, release="airflow", namespace="airflow",
+        executor=Executor.CELERY, option=lambda section, key, default="": default, flag=lambda section, key: False,
+        pod=pods.__getitem__, running=lambda name: [pods[name]],
+    )  # fmt: skip
+    accounts = service_accounts(subject)
+    assert list(accounts) == ["scheduler", "webserver", "worker", "triggerer"]
+    forbidden = {str(one) for one in rights(subject, accounts) if one.component == "triggerer" and not one.expected}
+    assert {"get secrets in namespace airflow", "list secrets in namespace airflow"} <= forbidden
