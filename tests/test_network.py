@@ -10,6 +10,7 @@ import pytest
 from conformance.test_components import test_the_webserver_answers_through_its_service as judge
 from fixtures.errors import Unsupported
 from fixtures.objects import Pod
+from fixtures.observations import others_behind
 from fixtures.observations.network import admits
 from fixtures.subject import Subject
 
@@ -99,3 +100,13 @@ def test_a_firewall_may_keep_the_api_server_from_the_webserver() -> None:
 def test_a_webserver_that_should_answer_and_does_not_is_accused(subject: Subject) -> None:
     with pytest.raises(AssertionError, match="from inside the cluster"):
         judge(subject)
+
+
+def test_a_second_server_behind_an_external_service_is_named() -> None:
+    """Not one that has ended, nor another address of the server itself."""
+    phases = {"own": "Running", "old": "Running", "ended": "Succeeded", "elsewhere": "Running"}
+    pods = [SimpleNamespace(name=name, address=f"ip-of-{name}", phase=phase) for name, phase in phases.items()]
+    behind = ["ip-of-own", "ip-v6-of-own", "ip-of-old", "ip-of-ended"]
+    cluster = SimpleNamespace(endpoints=lambda _: behind, pods=lambda: pods)
+    subject: Any = SimpleNamespace(cluster=cluster, own_pod=lambda *_: pods[0])
+    assert others_behind(subject, "redis-external") == ["old"]
