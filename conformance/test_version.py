@@ -11,14 +11,14 @@ from fixtures.observations import (
     worker_ready,
     worker_stands,
 )
-from fixtures.observations.upgrade import others_images
+from fixtures.observations.upgrade import labels_of_what_workloads_use, others_images
 from fixtures.subject import Subject
 
 
 @requirement("AF-VER-001")
 def test_every_component_runs_the_promised_version(subject: Subject) -> None:
     """Chart, images, webserver, scheduler and tasks MUST all be of the promised versions."""
-    promised = subject.settings.AIRFLOW
+    promised, chart = subject.settings.AIRFLOW, f"airflow-{subject.settings.CHART_VERSION}"
     helm = subject.helm.status(subject.release, subject.namespace) if subject.values else None
     assert helm is None or helm.state == "deployed", (
         f"revision {helm.revision} of the Helm release is {helm.state}: that upgrade did not end well, and while one "
@@ -27,10 +27,15 @@ def test_every_component_runs_the_promised_version(subject: Subject) -> None:
     subject.see(webserver_ready)
     subject.see(scheduler_ready)
     for workload in subject.cluster.workloads():
-        assert workload.labels.get("chart") == f"airflow-{subject.settings.CHART_VERSION}", (
+        assert workload.labels.get("chart") == chart, (
             f"{workload.kind}/{workload.name} carries the label chart={workload.labels.get('chart')}, "
-            f"promised is airflow-{subject.settings.CHART_VERSION}"
+            f"promised is {chart}"
         )
+    older = {name: label for name, label in labels_of_what_workloads_use(subject).items() if label != chart}
+    assert not older, (
+        f"the workloads are of {chart}, and what they use is not (label chart): {older}; an upgrade stopped half-way: "
+        "run it again"
+    )
     others = others_images(subject)
     assert not others, f"pods run another image than the scheduler's: {others}"
     seen = {"the webserver (GET /api/v1/version)": subject.airflow.version()}

@@ -14,7 +14,7 @@ import pytest
 from fixtures import inventory, report
 from fixtures.chart import Chart
 from fixtures.deployment import Deployment
-from fixtures.objects import Pod
+from fixtures.objects import Pod, Workload
 from fixtures.observations import upgrade
 from fixtures.observations.backup import Backup
 from fixtures.observations.upgrade import (
@@ -248,3 +248,23 @@ def test_the_report_tells_of_the_release_as_it_was_judged() -> None:
     subject.described = judged
     assert subject.describe() is judged
     assert subject.before(Deployment("old")).described is None
+
+
+def test_what_workloads_use_is_of_their_chart() -> None:
+    """Hooks, labels of no chart, and what no workload uses say nothing."""
+    labels = {
+        ("Service", "airflow-statsd"): "airflow-1.11.0",
+        ("Service", "airflow-statsd-exposed"): "airflow-1.11.0",
+        ("ConfigMap", "airflow-statsd"): "airflow-1.15.0",
+        ("ConfigMap", "copy-of-users"): "airflow-1.11.0",
+    }
+    items = [
+        {"kind": kind, "metadata": {"name": name, "labels": {"chart": chart}}} for (kind, name), chart in labels.items()
+    ]
+    volumes = [{"name": "m", "configMap": {"name": "airflow-statsd"}}]
+    raw = {"metadata": {"labels": {"component": "statsd"}}, "spec": {"template": {"spec": {"volumes": volumes}}}}
+    asked = SimpleNamespace(kubectl_run=lambda *_: SimpleNamespace(stdout=json.dumps({"items": items})))
+    cluster = SimpleNamespace(workloads=lambda: [Workload(raw)], tools=asked)
+    subject: Any = SimpleNamespace(cluster=cluster, fullname="airflow", namespace="airflow", release="airflow")
+    found = upgrade.labels_of_what_workloads_use(subject)
+    assert found == {"service/airflow-statsd": "airflow-1.11.0", "configmap/airflow-statsd": "airflow-1.15.0"}
