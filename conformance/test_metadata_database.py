@@ -19,6 +19,11 @@ def test_the_metadata_database_serves_airflow(subject: Subject) -> None:
         f"alter role {seen['role']} reset <setting>, then end the old sessions"
     )
     assert not seen["read_only"], f"{role}: its sessions are read-only"
+    assert not service.unsuitable, (
+        f"{role}: {'; '.join(service.unsuitable)}: transactions or texts are refused now and then; "
+        f"alter role {seen['role']} reset <setting>, and restore what has another encoding into a database made with "
+        "`createdb -T template0 -E UTF8`"
+    )
     for scope, used, allowed in seen["room"]:
         assert allowed - used >= service.demanded["free_connections"], (
             f"{scope} may have {allowed} connections, only {allowed - used} are free: raise the limit, or put "

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import yaml
 
 from conformance.test_metadata_database import test_the_metadata_database_serves_airflow as judge_database
 from fixtures import statsd
@@ -15,6 +16,7 @@ from fixtures.errors import BudgetExceeded, TargetFailed
 from fixtures.kube import ApiError
 from fixtures.metrics import parse
 from fixtures.observations.monitoring import (
+    DATABASE,
     PARSER_LINE,
     DatabaseService,
     annotated_targets,
@@ -322,13 +324,48 @@ def test_a_log_that_holds_those_of_others_is_told(log: str, others: list[str]) -
     assert others_in(log, DagRun("etl_pipeline", "r1", "success"), "extract") == others
 
 
+def database(**seen: Any) -> Any:
+    """A metadata database as probes/database_service.py tells of a good one, and what is otherwise."""
+    limits = dict.fromkeys(("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"), 0)
+    settings = {"default_transaction_isolation": "read committed", "server_encoding": "UTF8"}
+    told = {
+        "dialect": "postgresql",
+        "role": "airflow",
+        "host": "pg",
+        "sslmode": "",
+        "encrypted": False,
+        "limits": limits,
+    }
+    told |= {"settings": settings | seen.pop("settings", {}), "room": [], "read_only": False, "waiters": []}
+    service = DatabaseService(told | seen, yaml.safe_load(DATABASE.read_text()))
+    return SimpleNamespace(see=lambda _: service)
+
+
 @pytest.mark.parametrize("encrypted", [True, None, False])
 def test_of_declared_tls_this_end_of_the_connection_counts(encrypted: bool | None) -> None:
-    seen = {"dialect": "postgresql", "role": "airflow", "host": "pooler", "sslmode": "require", "limits": {}}
-    seen |= {"read_only": False, "room": [], "encrypted": encrypted}
-    subject: Any = SimpleNamespace(see=lambda _: DatabaseService(seen, {"limits": {}}))
+    subject = database(sslmode="require", encrypted=encrypted)
     if encrypted is not False:
         judge_database(subject)  # a driver that does not tell accuses nobody
         return
     with pytest.raises(AssertionError, match="sslmode=require, and the session is not encrypted"):
         judge_database(subject)
+
+
+def test_a_good_metadata_database_serves() -> None:
+    judge_database(database())
+    judge_database(database(settings={"default_transaction_isolation": "read uncommitted"}))  # the same in PostgreSQL
+
+
+@pytest.mark.parametrize(
+    ("seen", "told"),
+    [
+        (
+            {"settings": {"default_transaction_isolation": "serializable"}},
+            "default_transaction_isolation is serializable",
+        ),
+        ({"settings": {"server_encoding": "SQL_ASCII"}}, "server_encoding is SQL_ASCII, Airflow needs UTF8"),
+    ],
+)
+def test_a_metadata_database_that_refuses_now_and_then_is_told(seen: dict[str, Any], told: str) -> None:
+    with pytest.raises(AssertionError, match=told):
+        judge_database(database(**seen))

@@ -10,6 +10,7 @@ import sqlalchemy
 from database_url import url
 
 LIMITS = "select name, setting::bigint from pg_settings where name = any(:names)"
+SETTINGS = "select name, setting from pg_settings where name = any(:names)"
 WAITERS = """
 select waiting.pid, extract(epoch from clock_timestamp() - waiting.query_start)::float, left(waiting.query, 200),
        holder.pid, holder.state, left(holder.query, 200)
@@ -35,7 +36,8 @@ where d.datname = current_database() and datconnlimit >= 0 and not rolsuper
 READ_ONLY = "select current_setting('transaction_read_only') = 'on'"
 
 engine = sqlalchemy.create_engine(url, poolclass=sqlalchemy.pool.NullPool)
-names = ["statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"]
+limits = ["statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"]
+settings = ["default_transaction_isolation", "server_encoding"]
 found = {
     "dialect": engine.dialect.name,
     "role": engine.url.username,
@@ -49,7 +51,8 @@ if engine.dialect.name == "postgresql":
             def rows(statement, **values):
                 return [list(row) for row in database.execute(sqlalchemy.text(statement), values)]
 
-            found["limits"] = dict(rows(LIMITS, names=names))
+            found["limits"] = dict(rows(LIMITS, names=limits))
+            found["settings"] = dict(rows(SETTINGS, names=settings))
             # Of this end, as TLS may end at a pooler; none where the driver does not tell.
             socket = getattr(database.connection.dbapi_connection, "info", None)
             found["encrypted"] = getattr(socket, "ssl_in_use", None)
