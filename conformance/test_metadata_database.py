@@ -8,7 +8,7 @@ from fixtures.subject import Subject
 
 @requirement("AF-PG-004")
 def test_the_metadata_database_serves_airflow(subject: Subject) -> None:
-    """The metadata database MUST serve Airflow unobstructed: no strict limits, no lasting locks, TLS where declared."""
+    """The metadata database MUST serve Airflow unobstructed: no strict limits or locks, own tables, declared TLS."""
     service = subject.see(database_service)
     seen, role = service.seen, f"role {service.seen['role']} at {service.seen['host']}"
     if seen["dialect"] != "postgresql":
@@ -29,6 +29,10 @@ def test_the_metadata_database_serves_airflow(subject: Subject) -> None:
             f"{scope} may have {allowed} connections, only {allowed - used} are free: raise the limit, or put "
             "PgBouncer in front"
         )
+    assert not seen["cannot_migrate"], (
+        f"{role}: {'; '.join(seen['cannot_migrate'])}: Airflow works, and the next migration is refused in the middle; "
+        f"alter table <each> owner to {seen['role']}, and grant create on the schema"
+    )
     if seen["sslmode"] in ("require", "verify-ca", "verify-full"):
         assert seen["encrypted"] is not False, (
             f"the connection declares sslmode={seen['sslmode']}, and the session is not encrypted"

@@ -336,7 +336,13 @@ def database(**seen: Any) -> Any:
         "encrypted": False,
         "limits": limits,
     }
-    told |= {"settings": settings | seen.pop("settings", {}), "room": [], "read_only": False, "waiters": []}
+    told |= {
+        "settings": settings | seen.pop("settings", {}),
+        "room": [],
+        "read_only": False,
+        "waiters": [],
+        "cannot_migrate": [],
+    }
     service = DatabaseService(told | seen, yaml.safe_load(DATABASE.read_text()))
     return SimpleNamespace(see=lambda _: service)
 
@@ -364,6 +370,7 @@ def test_a_good_metadata_database_serves() -> None:
             "default_transaction_isolation is serializable",
         ),
         ({"settings": {"server_encoding": "SQL_ASCII"}}, "server_encoding is SQL_ASCII, Airflow needs UTF8"),
+        ({"cannot_migrate": ["does not own dag_run"]}, "role airflow at pg: does not own dag_run: .* owner to airflow"),
     ],
 )
 def test_a_metadata_database_that_refuses_now_and_then_is_told(seen: dict[str, Any], told: str) -> None:

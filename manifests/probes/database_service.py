@@ -33,6 +33,17 @@ select 'database ' || d.datname, (select count(*) from pg_stat_activity a where 
 from pg_database d join pg_roles on rolname = current_user
 where d.datname = current_database() and datconnlimit >= 0 and not rolsuper
 """
+# Why this role could not run a migration, which alters the tables that are there and makes others beside them.
+CANNOT_MIGRATE = """
+with schema as (select relnamespace as id from pg_class where oid = to_regclass('alembic_version'))
+select 'may not create tables in schema ' || nspname from pg_namespace join schema on pg_namespace.oid = id
+where not has_schema_privilege(id, 'create')
+union all
+select 'does not own ' || string_agg(relname, ', ' order by relname) from pg_class join schema on relnamespace = id
+where relkind in ('r', 'p') and relname in ('alembic_version', 'dag_run', 'task_instance')
+and not pg_has_role(relowner, 'usage')
+having count(*) > 0
+"""
 READ_ONLY = "select current_setting('transaction_read_only') = 'on'"
 
 engine = sqlalchemy.create_engine(url, poolclass=sqlalchemy.pool.NullPool)
@@ -58,6 +69,7 @@ if engine.dialect.name == "postgresql":
             found["encrypted"] = getattr(socket, "ssl_in_use", None)
             found["room"] = rows(ROOM)
             found["read_only"] = rows(READ_ONLY)[0][0]
+            found["cannot_migrate"] = [reason for (reason,) in rows(CANNOT_MIGRATE)]
             found["waiters"] = rows(WAITERS)
     except sqlalchemy.exc.SQLAlchemyError as error:
         found["error"] = str(error).splitlines()[0]
