@@ -25,7 +25,7 @@ from fixtures.observations.architecture import (
 from fixtures.observations.monitoring import why_lost
 from fixtures.observations.network import require_way_in
 from fixtures.observations.pod_template import option_of_tasks
-from fixtures.observations.resilience import strange_schedulers
+from fixtures.observations.resilience import strangers
 from fixtures.observations.security import broker_problem
 from fixtures.session import LOGIN_MARK
 from fixtures.settings import Executor
@@ -89,10 +89,8 @@ def test_the_scheduler_is_alive(subject: Subject) -> None:
     subject.see(scheduler_heartbeats)
     if subject.only_looks("AF-CMP-002", "other schedulers on its metadata database"):
         return
-    strange = subject.see(strange_schedulers)
-    assert not strange, (
-        f"schedulers on {', '.join(strange)}, no pod of the release, work on its metadata database: end them"
-    )
+    strange = subject.see(strangers)
+    assert not strange, f"{', '.join(strange)}, no pod of the release, work on its metadata database: end them"
 
 
 @requirement("AF-CMP-003")

@@ -3,7 +3,7 @@
 from fixtures.catalogue import requirement
 from fixtures.inventory import Allowed, losses
 from fixtures.observations import external, facts
-from fixtures.observations.resilience import DEAF, strange_schedulers
+from fixtures.observations.resilience import DEAF, strangers
 from fixtures.observations.roles import missing_permissions, shipped_permissions
 from fixtures.observations.upgrade import (
     VARIABLE,
@@ -214,10 +214,8 @@ def test_no_old_pod_lives_and_nothing_keeps_restarting(subject: Subject) -> None
     subject.see(afterwards)
     old = others_images(subject)
     assert not old, f"pods with another image than the scheduler's still live: {old}"
-    strange = subject.see(strange_schedulers)
-    assert not strange, (
-        f"{', '.join(strange)}, no pod of the release, is a scheduler that works on its metadata database: end it"
-    )
+    strange = subject.see(strangers)
+    assert not strange, f"{', '.join(strange)}, no pod of the release, work on its metadata database: end them"
     restarted = restless(subject)
     assert not restarted, f"restarts since the upgrade: {restarted}"
 

@@ -209,7 +209,7 @@ def alive(executor: Executor = Executor.CELERY, workers: int = 1, **options: flo
     seen = {
         "scheduler_ready": None,
         "scheduler_heartbeats": None,
-        "strange_schedulers": [],
+        "strangers": [],
     }
     return SimpleNamespace(
         executor=executor,

@@ -12,9 +12,9 @@ import pytest
 from fixtures.airflow import DagRun
 from fixtures.errors import BudgetExceeded, TargetFailed
 from fixtures.objects import Pod
-from fixtures.observations.resilience import FINISHING, scaled, taken_up, wait_told_to_end, worker_of
+from fixtures.observations.resilience import FINISHING, scaled, strangers, taken_up, wait_told_to_end, worker_of
 from fixtures.progress import Progress
-from fixtures.wait import Budgets, Waiter
+from fixtures.wait import Budgets, Pending, Waiter
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 RUN = DagRun("conformance_sleeper", "r", "running")
@@ -120,3 +120,30 @@ def test_workers_that_leave_a_queued_task_are_replaced() -> None:
     deaf = listening("scheduled", "queued")
     assert not taken_up(deaf, RUN)
     assert deaf.replaced == ["w-0"]
+
+
+def test_what_works_on_the_database_beside_the_release_is_named() -> None:
+    """Not what is dead, and also what sends its heartbeat a little later than the scheduler."""
+    rows = [
+        (1, "s-1", "SchedulerJob"),
+        (2, "t-1", "TriggererJob"),
+        (3, "old-t", "TriggererJob"),
+        (4, "dead", "SchedulerJob"),
+    ]
+    beats = iter([(0, 0, 0, 0), (5, 5, 0, 0), (10, 10, 5, 0), (15, 15, 5, 0)])
+
+    def ask(component: str, probe: str, *types: str) -> list[list[Any]]:
+        assert component == "webserver" and "TriggererJob" in types
+        return [
+            [id, host, 0, lived, "running", type] for (id, host, type), lived in zip(rows, next(beats), strict=True)
+        ]
+
+    pods = {"scheduler": [worker("s-1")], "triggerer": [worker("t-1")]}
+
+    def until(what: str, look: Any, **_: Any) -> Any:
+        return next(found for found in iter(look, None) if not isinstance(found, Pending))
+
+    subject: Any = SimpleNamespace(
+        see=lambda _: None, ask=ask, ever=lambda name: pods.get(name, []), waiter=SimpleNamespace(until=until)
+    )
+    assert strangers.look(subject) == ["triggerer old-t"]
