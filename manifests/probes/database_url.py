@@ -7,6 +7,7 @@ Imports no Airflow, which would take seconds, unless the address is hidden in a 
 import configparser
 import os
 import pathlib
+import re
 
 config = configparser.ConfigParser(interpolation=None, strict=False)
 config.read(pathlib.Path(os.environ.get("AIRFLOW_HOME", "/opt/airflow"), "airflow.cfg"))
@@ -19,3 +20,5 @@ if not url:
     from airflow.configuration import conf
 
     url = conf.get("database", "sql_alchemy_conn")
+# As Airflow does (`_upgrade_postgres_metastore_conn`): SQLAlchemy 1.4 no longer knows the old names.
+url = re.sub(r"^postgres(\+psycopg2)?://", "postgresql://", url)
