@@ -60,5 +60,5 @@ def test_servers_named_in_secrets_answer(subject: Subject) -> None:
 @requirement("AF-SCR-006")
 def test_connections_of_the_environment_reach_the_tasks(subject: Subject) -> None:
     """Connections and variables that the scheduler's environment defines MUST be defined where tasks run."""
-    missing = security.missing_names(subject)
+    missing = security.missing_names(subject) + security.missing_files(subject)
     assert not missing, "\n".join(missing)

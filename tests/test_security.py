@@ -14,6 +14,7 @@ from fixtures.objects import Json, Pod
 from fixtures.observations import DEFAULT_LOGIN, csrf_time_limit, roles, security
 from fixtures.observations.security import Credential, Holder, Known
 from fixtures.session import Answer
+from fixtures.settings import Executor
 
 STORED = {
     "airflow-secrets": {"sql_alchemy_conn": "postgresql://postgres:gr%40ss-hopper9@db:5432/airflow"},
@@ -444,3 +445,39 @@ def test_variables_that_a_secret_or_config_map_defines_otherwise_by_now_are_name
     subject: Any = SimpleNamespace(cluster=cluster, ask_in=ask_in)
     assert security.outdated_variables(subject, pod, "scheduler") == {"secret/team": ["new"]}
     assert asked == ["new", "same"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "mounted", "told"),
+    [
+        (
+            "GOOGLE_APPLICATION_CREDENTIALS",
+            "/var/secrets/google/key.json",
+            "/other",
+            "/var/secrets/google/key.json, which",
+        ),
+        ("AIRFLOW_CONN_X", "gcp://?key_path=%2Fvar%2Fsecrets%2Fgoogle%2Fkey.json", "/other", "/key.json, which"),
+        ("GOOGLE_APPLICATION_CREDENTIALS", "/var/secrets/google/key.json", "/var/secrets", ""),
+        ("ELSEWHERE", "/var/secrets/google-too/key.json", "/other", ""),
+        ("OF_A_CONFIG_MAP", "/etc/site/file", "/other", ""),
+        ("KUBECONFIG", "/var/secrets/google/kubeconfig", "/other", ""),
+    ],
+)
+def test_a_secret_that_only_the_parser_mounts_is_told_if_tasks_are_led_there(
+    name: str, value: str, mounted: str, told: str
+) -> None:
+    def pod(container: str, env: list[Json], *paths: str) -> Pod:
+        mounts = [{"name": path, "mountPath": path} for path in paths]
+        kinds = {"/etc/site": "configMap"}
+        volumes = [{"name": path, kinds.get(path, "secret"): {"name": "x"}} for path in paths]
+        spec = {"containers": [{"name": container, "env": env, "volumeMounts": mounts}], "volumes": volumes}
+        ready = {"conditions": [{"type": "Ready", "status": "True"}]}
+        return Pod({"metadata": {"name": container, "uid": container}, "spec": spec, "status": ready})
+
+    scheduler = pod("scheduler", [], "/var/secrets/google", "/etc/site")
+    worker = pod("worker", [{"name": name, "value": value}], mounted)
+    subject: Any = SimpleNamespace(
+        parser="scheduler", pod=lambda _: scheduler, running=lambda _: [worker], executor=Executor.CELERY, cluster=None
+    )
+    found = security.missing_files(subject)
+    assert [told in one for one in found] == [True] * bool(told)
