@@ -2,6 +2,7 @@
 
 from fixtures.catalogue import requirement
 from fixtures.observations import security
+from fixtures.observations.references import absent_objects
 from fixtures.subject import Subject
 
 
@@ -51,8 +52,10 @@ def test_stored_credentials_can_be_read(subject: Subject) -> None:
 
 
 @requirement("AF-SCR-005")
-def test_servers_named_in_secrets_answer(subject: Subject) -> None:
-    """Every server that a Secret in use names SHOULD resolve and accept connections from the scheduler."""
+def test_secrets_in_use_exist_and_their_servers_answer(subject: Subject) -> None:
+    """Secrets and ConfigMaps in use SHOULD exist, and servers that such Secrets name SHOULD answer the scheduler."""
+    absent = absent_objects(subject)
+    assert not absent, "\n".join(absent) + "\nmake it again, or take it out of the values"
     found = security.unreachable_hosts(subject)
     assert not found, "\n".join(found) + "\ncorrect the host name in the values from which the Secret is made"
 
