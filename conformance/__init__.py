@@ -1,4 +1,4 @@
 """The checks, in one module for each part of the README."""
 
 HOUR = 3600
-"""Seconds that every deployment must let a task take, and that a dead one may go unnoticed at most."""
+"""Seconds that every deployment must let a task take."""

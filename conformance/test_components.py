@@ -2,7 +2,6 @@
 
 import re
 
-from conformance import HOUR
 from fixtures.catalogue import requirement
 from fixtures.observations import (
     LOGS_GONE,
@@ -17,14 +16,16 @@ from fixtures.observations import (
 )
 from fixtures.observations.architecture import (
     TRIGGER_MARK,
+    broker_flaw,
     brokers,
     component_health,
     deferred,
     stored_states,
+    workers_flaw,
 )
+from fixtures.observations.heartbeats import misjudged
 from fixtures.observations.monitoring import why_lost
 from fixtures.observations.network import require_way_in
-from fixtures.observations.pod_template import option_of_tasks
 from fixtures.observations.resilience import strangers
 from fixtures.observations.security import broker_problem
 from fixtures.session import LOGIN_MARK
@@ -62,30 +63,8 @@ def test_the_webserver_answers_through_its_service(subject: Subject) -> None:
 def test_the_scheduler_is_alive(subject: Subject) -> None:
     """The scheduler MUST be healthy, its heartbeat MUST advance, and it MUST tell dead tasks from those at work."""
     subject.see(scheduler_ready)
-    every = float(subject.option("scheduler", "scheduler_heartbeat_sec", "5"))
-    for component in ("scheduler", "webserver"):
-        allowed = float(subject.option("scheduler", "scheduler_health_check_threshold", "30", component))
-        assert allowed >= 2 * every, (
-            f"[scheduler] scheduler_health_check_threshold is {allowed:g} s in the {component}, and a heartbeat comes "
-            f"every {every:g} s (scheduler_heartbeat_sec): a scheduler at work counts as dead, its tasks as orphans"
-        )
-        assert allowed <= HOUR, (
-            f"[scheduler] scheduler_health_check_threshold is {allowed:g} s in the {component}: a scheduler that died "
-            f"counts as healthy for so long, and nobody takes over its tasks; set at most {HOUR}"
-        )
-    patience = float(subject.option("scheduler", "scheduler_zombie_task_threshold", "300"))
-    every = float(option_of_tasks(subject, "scheduler", "job_heartbeat_sec", "5"))
-    assert patience >= 2 * every, (
-        f"[scheduler] scheduler_zombie_task_threshold is {patience:g} s, and tasks send a heartbeat every {every:g} s "
-        "(job_heartbeat_sec): the scheduler takes them for dead and fails them while they run"
-    )
-    looks = {"zombie_detection_interval": "10", "orphaned_tasks_check_interval": "300"}
-    intervals = {name: float(subject.option("scheduler", name, default)) for name, default in looks.items()}
-    for name, seconds in {"scheduler_zombie_task_threshold": patience, **intervals}.items():
-        assert seconds <= HOUR, (
-            f"[scheduler] {name} is {seconds:g} s: a task that died, or whose scheduler did, counts as at work for so "
-            f"long, and is not tried again; set at most {HOUR}"
-        )
+    wrong = misjudged(subject)
+    assert not wrong, "\n".join(wrong)
     subject.see(scheduler_heartbeats)
     if subject.only_looks("AF-CMP-002", "other schedulers on its metadata database"):
         return
@@ -133,36 +112,13 @@ def test_postgresql_is_the_one_metadata_database(subject: Subject) -> None:
 def test_redis_is_the_one_broker(subject: Subject) -> None:
     """Redis MUST be the Celery broker, the same writable one for every component, with the workers behind it."""
     found = subject.see(brokers)
-    for component, seen in found.seen.items():
-        where = f"the {component}'s broker, {seen['address']}/{seen['database']},"
-        assert seen["scheme"] in ("redis", "rediss", "sentinel"), f"{where} is no Redis but {seen['scheme'] or 'none'}"
-        assert seen.get("role", "master") == "master", f"{where} is a {seen['role']}: it takes no tasks"
-        assert "error" not in seen, f"the {component} cannot use its broker, {seen['address']}: {seen['error']}"
-        assert seen["writable"], f"{where} does not keep what is written to it"
-        assert not seen.get("evicts", "").startswith("allkeys"), (
-            f"{where} has the maxmemory-policy {seen['evicts']}: it throws queued tasks away when its memory is short; "
-            "set noeviction"
-        )
+    unusable = [problem for component, seen in found.seen.items() if (problem := broker_flaw(component, seen))]
+    assert not unusable, "\n".join(unusable)
     servers = {component: (seen["server"], seen["database"]) for component, seen in found.seen.items()}
     addresses = {component: f"{seen['address']}/{seen['database']}" for component, seen in found.seen.items()}
     assert len(set(servers.values())) == 1, f"components use different brokers: {addresses}"
-    if found.workers is not None:
-        queue = found.seen["scheduler"]["queue"]
-        assert not found.missing, f"ready workers that do not answer on the broker: {found.missing}"
-        others = [name for name in found.strange if queue in found.workers[name]]
-        assert not others, (
-            f"{', '.join(others)}, no worker of the release, takes tasks of the queue {queue} from its broker: end it, "
-            "or give one of them another broker or queue"
-        )
-        own = {name: queues for name, queues in found.workers.items() if name not in found.strange}
-        assert any(queue in queues for queues in own.values()), (
-            f"tasks go to the queue {queue} ([operators] default_queue), the workers consume {own}"
-        )
-        idle = sorted(name for name, queues in own.items() if not queues)
-        assert not idle, (
-            f"{', '.join(idle)} consume no queue: a worker that was told to stop (`celery control cancel_consumer`) "
-            "takes no task until it is restarted"
-        )
+    apart = workers_flaw(found)
+    assert not apart, apart
     outdated = broker_problem(subject)
     assert not outdated, outdated
 
