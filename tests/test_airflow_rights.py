@@ -39,8 +39,8 @@ class Deployment:
 
     def learn(self, secret: str) -> None: ...
 
-    def ask(self, component: str, probe: str) -> int:
-        return 1  # AUTH_DB
+    def ask(self, component: str, probe: str) -> dict[str, Any]:
+        return {"type": 1, "registers": "", "chosen": False}  # AUTH_DB
 
     def adopt(self, run: DagRun) -> None:
         self.ledger.record("DAG run", run.run_id, dag=run.dag_id)
