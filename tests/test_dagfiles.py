@@ -2,7 +2,7 @@
 
 import pytest
 
-from fixtures.dagfiles import mails_wanted, moving_start_dates, undocumented_callables
+from fixtures.dagfiles import mails_wanted, moving_start_dates, same_code, undocumented_callables
 
 
 @pytest.mark.parametrize(
@@ -48,3 +48,10 @@ def test_a_callable_without_docstring() -> None:
 )
 def test_arguments_that_ask_for_mails(text: str, wanted: list[str]) -> None:
     assert mails_wanted(text) == wanted
+
+
+def test_comments_and_layout_make_no_other_version() -> None:
+    one = "# License\ndag = DAG('d', schedule=None)\n"
+    assert same_code(one, 'dag = DAG(\n    "d",\n    schedule=None,\n)')
+    assert not same_code(one, "dag = DAG('d', schedule='@daily')")
+    assert not same_code("DAG('d'", "DAG('d'")
