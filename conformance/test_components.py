@@ -69,7 +69,7 @@ def test_the_scheduler_is_alive(subject: Subject) -> None:
     if subject.only_looks("AF-CMP-002", "other schedulers on its metadata database"):
         return
     strange = subject.see(strangers)
-    assert not strange, f"{', '.join(strange)}, no pod of the release, work on its metadata database: end them"
+    assert not strange, f"no pod of the release, and at work on its metadata database: {', '.join(strange)}; end it"
 
 
 @requirement("AF-CMP-003")

@@ -215,7 +215,7 @@ def test_no_old_pod_lives_and_nothing_keeps_restarting(subject: Subject) -> None
     old = others_images(subject)
     assert not old, f"pods with another image than the scheduler's still live: {old}"
     strange = subject.see(strangers)
-    assert not strange, f"{', '.join(strange)}, no pod of the release, work on its metadata database: end them"
+    assert not strange, f"no pod of the release, and at work on its metadata database: {', '.join(strange)}; end it"
     restarted = restless(subject)
     assert not restarted, f"restarts since the upgrade: {restarted}"
 
