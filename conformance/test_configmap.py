@@ -39,7 +39,7 @@ def test_a_dag_by_configmap_runs(subject: Subject) -> None:
 @requirement("AF-CM-002")
 def test_a_changed_configmap_takes_effect(subject: Subject) -> None:
     """A changed ConfigMap MUST reach the tasks: at once in new task pods, and Celery workers when they are replaced."""
-    old = older_dag_files(subject)
+    old = subject.see(older_dag_files)
     assert not old, "; ".join(old)
     made = subject.see(by_configmap)
     assert not made.refused, f"the ConfigMap could not be changed: {made.refused}"

@@ -89,6 +89,7 @@ def with_dag(sub_path: str, *, executor: Executor = Executor.KUBERNETES, file: s
         fullname="airflow",
         parser="scheduler",
         running=lambda component: [pod(component)] if component in names else [],
+        see=lambda _: None,
     )
 
 
@@ -105,11 +106,11 @@ def test_a_dag_file_that_its_config_map_does_not_have_is_told() -> None:
 
 def test_an_older_dag_file_is_told() -> None:
     celery = with_dag("a.py", executor=Executor.CELERY, file="old", team={"a.py": "new"})
-    assert [line.split(",")[1] for line in architecture.older_dag_files(celery)] == [
+    assert [line.split(",")[1] for line in architecture.older_dag_files.look(celery)] == [
         f" {name}-0 still has the older /opt/airflow/dags/a.py: restart it" for name in ("scheduler", "worker")
     ]
-    assert architecture.older_dag_files(with_dag("a.py", file="new\n", team={"a.py": "new"})) == []
-    assert architecture.older_dag_files(with_dag("b.py", team={"a.py": "new"})) == []
+    assert architecture.older_dag_files.look(with_dag("a.py", file="new\n", team={"a.py": "new"})) == []
+    assert architecture.older_dag_files.look(with_dag("b.py", team={"a.py": "new"})) == []
 
 
 def test_every_pod_with_git_sync_keeps_the_declared_interval() -> None:
