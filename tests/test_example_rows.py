@@ -161,7 +161,8 @@ def parallel(left: TaskInstance, right: TaskInstance, args: str = "", **options:
 def started(seconds: int = 3, args: tuple[str, ...] = (), **options: str) -> Fake:
     task = ran("hello_task", seconds)
     hello, facts = SimpleNamespace(finished=finished(task)), SimpleNamespace(task=task)
-    return Fake({"hello": hello, "facts": facts}, {f"scheduler.{k}": v for k, v in options.items()}, pods=[pod(args)])
+    seen = {"scheduler_ready": None, "hello": hello, "facts": facts}
+    return Fake(seen, {f"scheduler.{k}": v for k, v in options.items()}, pods=[pod(args)])
 
 
 def unpaused(*days_ago: float, next_run: datetime | None = None, **options: str) -> Fake:
@@ -287,7 +288,7 @@ def test_a_good_deployment_passes(check: Check, subject: Fake) -> None:
          "--autoscale of the worker's command line=1$"),
         (S.test_pools_have_slots, lint(parsed(), pools=[Pool("default_pool", 0, 0)]), "pool default_pool has 0 slots"),
         (S.test_pools_have_slots, lint(parsed(pool="gone")), "pool gone does not exist"),
-        (S.test_the_scheduler_is_declared_sanely, started(task_queued_timeout="5"), "task_queued_timeout=5 s"),
+        (S.test_the_scheduler_is_declared_sanely, started(task_queued_timeout="5"), "task_queued_timeout is 5 s"),
         (S.test_the_scheduler_is_declared_sanely, started(40, task_queued_timeout="35"), "took 40.0 s to start"),
         (S.test_the_scheduler_is_declared_sanely, started(num_runs="20"), "num_runs=20"),
         (S.test_the_scheduler_is_declared_sanely, started(args=("scheduler", "--num-runs", "9")), "leave --num"),
