@@ -26,7 +26,7 @@ from fixtures.observations.architecture import (
 from fixtures.observations.heartbeats import misjudged
 from fixtures.observations.monitoring import why_lost
 from fixtures.observations.network import require_way_in
-from fixtures.observations.resilience import strangers
+from fixtures.observations.resilience import told_strangers_at_work
 from fixtures.observations.security import broker_problem
 from fixtures.session import LOGIN_MARK
 from fixtures.settings import Executor
@@ -42,8 +42,8 @@ def test_the_webserver_answers_through_its_service(subject: Subject) -> None:
     assert subject.cluster.endpoints(name), (
         f"Service {name} has no ready endpoint: its selector {spec.get('selector')} matches no ready pod"
     )
-    strangers = told_strangers(subject, name, "webserver", "the webserver's Deployment")
-    assert not strangers, f"{strangers}, and they get their share of all requests"
+    beside = told_strangers(subject, name, "webserver", "the webserver's Deployment")
+    assert not beside, f"{beside}, and they get their share of all requests"
     target = next((one.get("targetPort", one["port"]) for one in spec["ports"] if one["port"] == port), port)
     subject.see(scheduler_ready)  # its pod is where the look from inside the cluster is taken
     for path, mark in (("/health", re.compile("metadatabase")), ("/login/", LOGIN_MARK)):
@@ -68,8 +68,8 @@ def test_the_scheduler_is_alive(subject: Subject) -> None:
     subject.see(scheduler_heartbeats)
     if subject.only_looks("AF-CMP-002", "other schedulers on its metadata database"):
         return
-    strange = subject.see(strangers)
-    assert not strange, f"no pod of the release, and at work on its metadata database: {', '.join(strange)}; end it"
+    strange = told_strangers_at_work(subject)
+    assert not strange, strange
 
 
 @requirement("AF-CMP-003")
@@ -95,7 +95,7 @@ def test_postgresql_is_the_one_metadata_database(subject: Subject) -> None:
             f"the {database.component} keeps its metadata in {database.seen['dialect']}, not in PostgreSQL"
         )
     identities = {database.component: database.identity for database in databases}
-    where = {one.component: f"{one.seen['host']}/{one.seen['database']}" for one in databases}
+    where = {one.component: one.place for one in databases}
     assert len(set(identities.values())) == 1, f"components use different databases: {where}, of servers {identities}"
     for database in databases:
         assert database.seen["run"], (

@@ -6,9 +6,9 @@ from fixtures.observations import (
     airflow_access,
     external,
     metadata_database,
-    others_behind,
     scheduler_ready,
     seeded,
+    told_others_behind,
     worker_ready,
 )
 from fixtures.observations.monitoring import form_connection
@@ -21,11 +21,8 @@ from fixtures.subject import Subject
 def test_a_task_queries_postgresql(subject: Subject) -> None:
     """A task MUST read the external PostgreSQL through the connection `postgres_default`, stored encrypted."""
     subject.see(seeded)
-    others = others_behind(subject, "postgres-external")
-    assert not others, (
-        f"Service postgres-external also leads to {', '.join(others)}, and each server holds data of its own: "
-        "give them other labels, or end them"
-    )
+    others = told_others_behind(subject, "postgres-external")
+    assert not others, others
     answer = subject.see(external)
     assert "query_postgres" not in answer.logs, f"the task failed:\n{answer.logs['query_postgres']}"
     assert [list(row) for row in answer.users] == [[answer.seeded.users]], (
@@ -71,11 +68,8 @@ def test_the_form_adds_a_connection(subject: Subject) -> None:
 def test_a_task_reads_redis(subject: Subject) -> None:
     """A task MUST read `my_key` from the external Redis through the connection `redis_default`."""
     subject.see(seeded)
-    others = others_behind(subject, "redis-external")
-    assert not others, (
-        f"Service redis-external also leads to {', '.join(others)}, and each server holds data of its own: "
-        "give them other labels, or end them"
-    )
+    others = told_others_behind(subject, "redis-external")
+    assert not others, others
     answer = subject.see(external)
     assert "read_redis" not in answer.logs, f"the task failed:\n{answer.logs['read_redis']}"
     assert answer.my_key == answer.seeded.my_key, (

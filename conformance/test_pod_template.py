@@ -108,7 +108,8 @@ def test_task_pods_follow_the_template(subject: Subject) -> None:
         "give long tasks an execution_timeout of their own, and the pod a day"
     )
     found = list(deviations(comparable(declared.spec), pod.raw["spec"], "spec"))
-    if everywhere := moved(subject, found) if found else []:
+    everywhere = moved(subject, found)
+    if everywhere:
         subject.note("AF-POD-005", f"admission changes images of the scheduler's pod too: {'; '.join(everywhere)}")
     found = [one for one in found if one not in everywhere]
     assert not found, f"task pod {pod.name} deviates from the template: {'; '.join(found)}"

@@ -3,7 +3,7 @@
 from fixtures.catalogue import requirement
 from fixtures.inventory import Allowed, losses
 from fixtures.observations import external, facts
-from fixtures.observations.resilience import DEAF, strangers
+from fixtures.observations.resilience import DEAF, told_strangers_at_work
 from fixtures.observations.roles import missing_permissions, shipped_permissions
 from fixtures.observations.upgrade import (
     VARIABLE,
@@ -214,8 +214,8 @@ def test_no_old_pod_lives_and_nothing_keeps_restarting(subject: Subject) -> None
     subject.see(afterwards)
     old = others_images(subject)
     assert not old, f"pods with another image than the scheduler's still live: {old}"
-    strange = subject.see(strangers)
-    assert not strange, f"no pod of the release, and at work on its metadata database: {', '.join(strange)}; end it"
+    strange = told_strangers_at_work(subject)
+    assert not strange, strange
     restarted = restless(subject)
     assert not restarted, f"restarts since the upgrade: {restarted}"
 

@@ -1,4 +1,4 @@
-"""Faults, reports about them, and what was found out, as the tests of `make prove` need them."""
+"""Faults, reports about them, and what was found out, as the tests of `make prove` and of reported bugs need them."""
 
 from __future__ import annotations
 

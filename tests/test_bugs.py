@@ -15,10 +15,11 @@ from fixtures import bugs, manifests, values
 from fixtures.bugs import Bug, Case
 from fixtures.errors import HarnessError, UsageError
 from fixtures.helm import Helm
-from fixtures.outcome import Outcome, Verdict
+from fixtures.outcome import Outcome
 from fixtures.paths import ROOT
-from fixtures.report import Check, Report
+from fixtures.report import Report
 from fixtures.reproduce import Options
+from tests import cases
 from tests.charting import published
 
 ALL = bugs.load()
@@ -36,18 +37,8 @@ mended: {values: {a: 2}, why: it is set right}
 
 
 def report(outcome: Outcome, reason: str = "") -> Report:
-    check = Check(
-        id="AF-MET-001", requirement="r", level="MUST", executor="celery", outcome=outcome, reason=reason, seconds=1
-    )
-    return Report(
-        run="20261125-000000-abcd",
-        verdict=Verdict.PARTIAL,
-        exit_code=10,
-        reason="of 1",
-        started="2026-11-25T00:00:00Z",
-        seconds=1,
-        checks=[check],
-    )
+    found = cases.report(AF_MET_001=(outcome, reason))
+    return found.model_copy(update={"run": "20261125-000000-abcd", "reason": "of 1"})
 
 
 def bug(tmp_path: Path, text: str = BUG) -> Bug:

@@ -443,7 +443,9 @@ def test_variables_that_a_secret_or_config_map_defines_otherwise_by_now_are_name
 
     cluster = SimpleNamespace(secret=lambda _: now, inside=lambda *_: None)
     subject: Any = SimpleNamespace(cluster=cluster, ask_in=ask_in)
-    assert security.outdated_variables(subject, pod, "scheduler") == {"secret/team": ["new"]}
+    assert security.outdated_variables(subject, security.Environments(cluster), pod, "scheduler") == {
+        "secret/team": ["new"]
+    }
     assert asked == ["new", "same"]
 
 
