@@ -52,19 +52,30 @@ def test_an_error_is_told_from_other_lines(line: str, error: str) -> None:
 def test_config_maps_below_the_dag_folder_are_found(path: str, found: set[str]) -> None:
     """A ConfigMap counts where its mount lies at the folder or below it."""
     spec = {
-        "containers": [{"volumeMounts": [{"name": "v", "mountPath": path}, {"name": "w", "mountPath": path}]}],
+        "containers": [
+            {
+                "name": "scheduler",
+                "volumeMounts": [{"name": "v", "mountPath": path}, {"name": "w", "mountPath": f"{path}/scratch"}],
+            }
+        ],
         "volumes": [{"name": "v", "configMap": {"name": "my-dag"}}, {"name": "w", "emptyDir": {}}],
     }
     assert mounted_below(spec, "/opt/airflow/dags") == found
+
+
+TEMPLATE = "/opt/airflow/pod_templates/pod_template_file.yaml"
 
 
 def with_dag(sub_path: str, *, executor: Executor = Executor.KUBERNETES, file: str = "", **maps: Json) -> Any:
     """A release with one DAG of the ConfigMap `team`; `file` is what its containers have of it."""
 
     def body(container: str) -> Json:
-        mount = {"name": "v", "mountPath": "/opt/airflow/dags/a.py", "subPath": sub_path}
-        volumes = [{"name": "v", "configMap": {"name": "team"}}]
-        return {"containers": [{"name": container, "volumeMounts": [mount]}], "volumes": volumes}
+        mounts = [
+            {"name": "v", "mountPath": "/opt/airflow/dags/a.py", "subPath": sub_path},
+            {"name": "w", "mountPath": TEMPLATE, "subPath": "pod_template_file.yaml"},
+        ]
+        volumes = [{"name": "v", "configMap": {"name": "team"}}, {"name": "w", "configMap": {"name": "own-config"}}]
+        return {"containers": [{"name": container, "volumeMounts": mounts}], "volumes": volumes}
 
     def keys(name: str) -> set[str]:
         if name not in maps:
@@ -75,7 +86,7 @@ def with_dag(sub_path: str, *, executor: Executor = Executor.KUBERNETES, file: s
         status = {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}
         return Pod({"metadata": {"name": f"{component}-0", "uid": "u"}, "spec": body(component), "status": status})
 
-    texts = {"airflow-config": {"pod_template_file.yaml": yaml.safe_dump({"spec": body("base")})}, **maps}
+    texts = {"own-config": {"pod_template_file.yaml": yaml.safe_dump({"spec": body("base")})}, **maps}
     shell = SimpleNamespace(run=lambda *_: SimpleNamespace(rc=0, stdout=file))
     names = ("scheduler", "webserver", *(["worker"] if executor is Executor.CELERY else []))
     workloads = [SimpleNamespace(component=n, raw={"spec": {"template": {"spec": body(n)}}}) for n in names]
@@ -88,6 +99,8 @@ def with_dag(sub_path: str, *, executor: Executor = Executor.KUBERNETES, file: s
         dags_folder="/opt/airflow/dags/",
         fullname="airflow",
         parser="scheduler",
+        option=lambda *_: TEMPLATE,
+        pod=pod,
         running=lambda component: [pod(component)] if component in names else [],
         see=lambda _: None,
     )
