@@ -1,7 +1,7 @@
 """DAG files: where they lie, how soon they are seen, how broken ones are reported (README: DAG Management)."""
 
 from fixtures.catalogue import requirement
-from fixtures.observations import BROKEN, added_listed, airflow_access, committed, scheduler_ready
+from fixtures.observations import airflow_access, scheduler_ready
 from fixtures.observations.architecture import (
     broken_forgotten,
     broken_reported,
@@ -11,6 +11,7 @@ from fixtures.observations.architecture import (
     is_on_disk,
     is_still_parsed,
 )
+from fixtures.observations.checkouts import BROKEN, added_listed, committed
 from fixtures.subject import Subject
 
 

@@ -8,19 +8,21 @@ from fixtures.errors import Unsupported
 from fixtures.kube import NotFound
 from fixtures.observations import (
     LOGS_GONE,
-    added_listed,
-    committed,
     dags_on_disk,
     facts_triggered,
-    first_checkout,
     hello,
-    repository,
-    revision_run,
-    scheduler_followed,
     scheduler_ready,
     webserver_ready,
 )
 from fixtures.observations.architecture import deletion, everyone_followed, git_credentials, other_periods, syncing
+from fixtures.observations.checkouts import (
+    added_listed,
+    committed,
+    first_checkout,
+    repository,
+    revision_run,
+    scheduler_followed,
+)
 from fixtures.subject import Subject
 
 

@@ -27,8 +27,8 @@ import pytest
 
 from fixtures import following, locks, process
 from fixtures.airflow import Airflow, DagRun
+from fixtures.dagfiles import DAGS
 from fixtures.errors import HarnessError
-from fixtures.paths import MANIFESTS
 from fixtures.session import Credentials
 from fixtures.wait import Pending
 from tests.waiting import waiter
@@ -36,7 +36,6 @@ from tests.waiting import waiter
 VERSION = "2.9.0"
 LATEST_UPLOAD = "2024-04-12"
 LOCK = Path(__file__).parent / f"airflow-{VERSION}.txt"
-DAGS = MANIFESTS / "dags"
 ADMIN = Credentials("admin", "the-admins-password")
 VIEWER = Credentials("viewer", "the-viewers-password")
 ROLES = {ADMIN: "Admin", VIEWER: "Viewer"}

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from conformance.test_task_troubles import test_a_missing_image_is_shown as judge_image
+from fixtures.dagfiles import DAGS
 from fixtures.errors import BudgetExceeded, TargetFailed, Unsupported
 from fixtures.kube import ApiError, Forbidden
 from fixtures.objects import Pod
-from fixtures.observations import DAGS
 from fixtures.observations.pod_template import Template, template
 from fixtures.observations.troubles import ASKED, FATAL_REASONS, enough, no_image, too_large
 from tests.waiting import waiter
