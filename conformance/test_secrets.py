@@ -2,7 +2,7 @@
 
 from fixtures.catalogue import requirement
 from fixtures.observations import security
-from fixtures.observations.references import absent_objects
+from fixtures.observations.references import absent_objects, not_taken_again
 from fixtures.subject import Subject
 
 
@@ -53,9 +53,13 @@ def test_stored_credentials_can_be_read(subject: Subject) -> None:
 
 @requirement("AF-SCR-005")
 def test_secrets_in_use_exist_and_their_servers_answer(subject: Subject) -> None:
-    """Secrets and ConfigMaps in use SHOULD exist, and servers that such Secrets name SHOULD answer the scheduler."""
+    """Pods SHOULD be able to start again as they are, and servers that Secrets name SHOULD answer the scheduler."""
     absent = absent_objects(subject)
     assert not absent, "\n".join(absent) + "\nmake it again, or take it out of the values"
+    refused = not_taken_again(subject)
+    assert not refused, (
+        "\n".join(refused) + "\nmake again what was deleted, or have the values and the namespace's labels agree"
+    )
     found = security.unreachable_hosts(subject)
     assert not found, "\n".join(found) + "\ncorrect the host name in the values from which the Secret is made"
 

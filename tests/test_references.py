@@ -1,12 +1,15 @@
-"""Secrets and ConfigMaps that pods need, and that are gone."""
+"""What pods need to start again, and what is gone of it."""
 
 from __future__ import annotations
 
 from types import SimpleNamespace
 from typing import Any
 
-from fixtures.kube import Json, NotFound
-from fixtures.observations.references import absent_objects
+import pytest
+
+from fixtures.kube import ApiError, Forbidden, Json, NotFound
+from fixtures.objects import Workload
+from fixtures.observations.references import absent_objects, not_taken_again
 from fixtures.settings import Executor
 
 SPEC: Json = {
@@ -57,3 +60,60 @@ def test_what_the_next_pod_would_wait_for_is_told() -> None:
         "Secret of-init",
     ]
     assert notes == ["Secret for pulling images registry of s-1 does not exist"]
+
+
+POD_SECURITY = 'pods "x" is forbidden: violates PodSecurity "restricted:latest": seccompProfile'
+ACCOUNT = 'pods "x" is forbidden: error looking up service account airflow/gone: serviceaccount "gone" not found'
+
+
+@pytest.mark.parametrize(
+    ("answer", "found", "noted"),
+    [
+        (None, 0, 0),
+        (ApiError(f"POST pods: 403 {POD_SECURITY}", status=403), 1, 0),
+        (ApiError(f"POST pods: 403 {ACCOUNT}", status=403), 1, 0),
+        (ApiError('POST pods: 403 pods "x" is forbidden: no PriorityClass with name high was found', status=403), 1, 0),
+        (ApiError('POST pods: 403 pods "x" is forbidden: exceeded quota: site, requested: pods=1', status=403), 0, 0),
+        (ApiError('POST pods: 400 admission webhook "policy" denied the request: a bare pod', status=400), 0, 0),
+        (Forbidden("the user of this context may not create pods"), 0, 1),
+    ],
+)
+def test_a_pod_that_could_not_be_made_again_is_told(answer: Exception | None, found: int, noted: int) -> None:
+    """Only what admission says of every such pod counts; nothing where this user may not ask, or where none runs."""
+    asked: list[tuple[str, Json]] = []
+
+    def try_to_create(path: str, pod: Json) -> None:
+        asked.append((path, pod))
+        if answer:
+            raise answer
+
+    notes: list[str] = []
+    raw = {
+        "kind": "StatefulSet",
+        "metadata": {"name": "airflow-worker"},
+        "spec": {
+            "template": {
+                "metadata": {"labels": {"component": "worker"}},
+                "spec": {"serviceAccountName": "worker", "volumes": [{"name": "config"}]},
+            },
+            "volumeClaimTemplates": [{"metadata": {"name": "logs"}}],
+        },
+    }
+    of_worker = Workload({**raw, "metadata": {"name": "airflow-worker", "labels": {"component": "worker"}}})
+    at_rest = Workload({**raw, "metadata": {"name": "airflow-statsd", "labels": {"component": "statsd"}}})
+    subject: Any = SimpleNamespace(
+        namespace="airflow",
+        run_id="r",
+        running=lambda component: ["a pod"] if component == "worker" else [],
+        note=lambda _, text: notes.append(text),
+        cluster=SimpleNamespace(
+            workloads=lambda: [of_worker, at_rest], kube=SimpleNamespace(try_to_create=try_to_create)
+        ),
+    )
+    told = not_taken_again(subject)
+    assert [one.split(" that run")[0] for one in told] == ["the pods of statefulset/airflow-worker"][:found]
+    assert len(notes) == noted
+    ((path, pod),) = asked
+    assert path == "/api/v1/namespaces/airflow/pods"
+    assert (pod["kind"], pod["metadata"]["labels"]) == ("Pod", {"component": "worker"})
+    assert [volume["name"] for volume in pod["spec"]["volumes"]] == ["config", "logs"]
