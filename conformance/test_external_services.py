@@ -12,7 +12,7 @@ from fixtures.observations import (
     worker_ready,
 )
 from fixtures.observations.monitoring import form_connection
-from fixtures.observations.network import connections
+from fixtures.observations.network import connections, dead_ends
 from fixtures.settings import Executor
 from fixtures.subject import Subject
 
@@ -84,6 +84,11 @@ def test_the_scheduler_pod_reaches_the_external_services(subject: Subject) -> No
     subject.see(scheduler_ready)
     subject.see(seeded)
     for host, port in (("postgres-external", 15432), ("redis-external", 16379)):
+        dead = dead_ends(subject, host, port)
+        assert not dead, (
+            f"Service {host} also leads to where nobody answers, so a share of all connections fails: "
+            f"{'; '.join(dead)}: kubectl get endpointslices -n {subject.namespace} -l kubernetes.io/service-name={host}"
+        )
         result = subject.inside("scheduler").run("nc -w 5 -zv %s %s", host, str(port))
         assert result.rc == 0, f"nc -zv {host} {port} in the scheduler pod: {result.stderr.strip()}"
 

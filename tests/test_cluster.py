@@ -483,6 +483,32 @@ def test_services_and_what_is_behind_them(api: StubApi, cluster: Cluster) -> Non
     assert cluster.endpoints("airflow-webserver") == ["10.0.0.1", "10.0.0.3"]
 
 
+def test_servers_behind_a_port_of_a_service(api: StubApi, cluster: Cluster) -> None:
+    """Only those that are ready, of the Service's own family, and of the port's name."""
+    services, pieces = (
+        "/api/v1/namespaces/airflow/services",
+        "/apis/discovery.k8s.io/v1/namespaces/airflow/endpointslices",
+    )
+    spec = {"clusterIP": "10.96.0.1", "ipFamilies": ["IPv4", "IPv6"], "ports": [{"port": 15432}]}
+    api.put(services, {"metadata": {"name": "db"}, "spec": spec})
+    api.put(services, {"metadata": {"name": "headless"}, "spec": {**spec, "clusterIP": "None"}})
+    api.put(services, {"metadata": {"name": "elsewhere"}, "spec": {"type": "ExternalName", "externalName": "db.site"}})
+    for name, family, address, port, ready in (
+        ("a", "IPv4", "10.0.0.1", {"name": "", "port": 5432}, True),
+        ("b", "IPv4", "10.0.0.2", {"port": 5433}, None),
+        ("c", "IPv4", "10.0.0.3", {"name": "", "port": 5432}, False),
+        ("d", "IPv4", "10.0.0.4", {"name": "metrics", "port": 9187}, True),
+        ("e", "IPv6", "fd00::1", {"name": "", "port": 5432}, True),
+    ):
+        for service in ("db", "headless"):
+            labels = {"kubernetes.io/service-name": service}
+            endpoints = [{"addresses": [address], "conditions": {} if ready is None else {"ready": ready}}]
+            metadata = {"name": f"{service}-{name}", "labels": labels}
+            api.put(pieces, {"metadata": metadata, "addressType": family, "ports": [port], "endpoints": endpoints})
+    assert cluster.servers("db", 15432) == ["10.0.0.1:5432", "10.0.0.2:5433"]
+    assert [cluster.servers(name, 15432) for name in ("headless", "elsewhere")] == [[], []]
+
+
 def test_what_an_autoscaler_scales(api: StubApi, cluster: Cluster) -> None:
     worker, path = Workload(deployment("worker")), "/apis/autoscaling/v2/namespaces/airflow/horizontalpodautoscalers"
     assert not cluster.is_scaled(worker)

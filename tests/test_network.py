@@ -11,7 +11,7 @@ from conformance.test_components import test_the_webserver_answers_through_its_s
 from fixtures.errors import Unsupported
 from fixtures.objects import Pod
 from fixtures.observations import others_behind
-from fixtures.observations.network import admits
+from fixtures.observations.network import admits, dead_ends
 from fixtures.subject import Subject
 
 LABELS = {"component": "scheduler", "release": "airflow"}
@@ -110,3 +110,27 @@ def test_a_second_server_behind_an_external_service_is_named() -> None:
     cluster = SimpleNamespace(endpoints=lambda _: behind, pods=lambda: pods)
     subject: Any = SimpleNamespace(cluster=cluster, own_pod=lambda *_: pods[0])
     assert others_behind(subject, "redis-external") == ["old"]
+
+
+@pytest.mark.parametrize(
+    ("behind", "found"),
+    [
+        ([["a:1", "dead:1"]], ["dead:1: no connection"]),
+        ([["dead:1"]], []),  # met by whoever connects
+        ([[]], []),
+        ([["a:1", "b:1"]], []),
+        ([["a:1", "dead:1"], ["a:1", "b:1"], ["a:1", "b:1"]], []),  # a pod that was replaced meanwhile
+        ([["a:1", "b:1", "dead:1"], ["a:1", "b:1", "dead:1"], ["a:1", "b:1"]], []),
+    ],
+)
+def test_a_dead_server_among_several_is_named(behind: list[list[str]], found: list[str]) -> None:
+    looks = iter(behind)
+
+    def servers(service: str, port: int) -> list[str]:
+        return next(looks, behind[-1])
+
+    def ask(component: str, probe: str, seconds: str, *asked: str) -> dict[str, str]:
+        return {one: "no connection" if one.startswith("dead") else "" for one in asked}
+
+    subject: Any = SimpleNamespace(cluster=SimpleNamespace(servers=servers), ask=ask)
+    assert dead_ends(subject, "postgres-external", 15432) == found
