@@ -1,15 +1,18 @@
-"""How DAG files that do not import are reported."""
+"""How DAG files that do not import are reported, and those that Airflow passes over."""
 
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
 from conformance.test_dags import test_a_broken_file_is_reported as judge
+from fixtures.errors import BudgetExceeded, CannotSee, TargetFailed
+from fixtures.observations import wait_listed
 from fixtures.subject import Subject
 from tests.test_example_rows import Fake
+from tests.waiting import waiter
 
 TRACEBACK = "ModuleNotFoundError: conformance_module_that_does_not_exist"
 
@@ -45,3 +48,51 @@ def test_a_slow_file_that_is_reported_is_fine(options: dict[str, str]) -> None:
 def test_a_slow_file_that_is_killed_unreported_is_told(options: dict[str, str]) -> None:
     with pytest.raises(AssertionError, match="missing without an import error"):
         judge(importing(**options))
+
+
+HELPER = {"/dags/reports/tables.py": ".airflowignore"}
+
+
+def unlisted(passed_over: dict[str, str] | None, *, read_only: bool = False) -> Any:
+    """A subject that never lists a DAG; Airflow says which files it does not parse, or cannot be asked."""
+
+    def ask(*_: str) -> dict[str, Any]:
+        if passed_over is None:
+            raise CannotSee("the probe ended with an error")
+        return {"files": {}, "passed_over": passed_over}
+
+    return SimpleNamespace(
+        settings=SimpleNamespace(READONLY=read_only),
+        namespace="airflow",
+        parser="scheduler",
+        dags_folder="/dags",
+        waiter=waiter(0),
+        airflow=SimpleNamespace(import_errors=list, dag=lambda _: None),
+        flag=lambda *_: False,
+        option=lambda section, key, default, component: default,
+        ask=ask,
+    )
+
+
+@pytest.mark.parametrize(
+    ("reason", "told"),
+    [(".airflowignore", r"so write \^ and \$"), ("[core] dag_discovery_safe_mode", "the words airflow and dag")],
+)
+def test_what_hides_a_file_is_named(reason: str, told: str) -> None:
+    with pytest.raises(TargetFailed, match=told) as error:
+        wait_listed(unlisted({"/dags/daily_report.py": reason}), "daily_report", "daily_report.py")
+    assert f"/dags/daily_report.py is on disk, and {reason} has" in error.value.cause
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        unlisted({}),
+        unlisted(HELPER),
+        unlisted(None),
+        unlisted({"/dags/daily_report.py": ".airflowignore"}, read_only=True),
+    ],
+)
+def test_another_file_that_is_hidden_is_no_reason(subject: Subject) -> None:
+    with pytest.raises(BudgetExceeded, match="daily_report is not listed"):
+        wait_listed(subject, "daily_report", "daily_report.py")
