@@ -4,7 +4,14 @@ from datetime import timedelta
 
 from fixtures.catalogue import requirement
 from fixtures.errors import Blocked
-from fixtures.observations import DEFAULT_LOGIN, documented_login, form_lifetime, opens, webserver_ready
+from fixtures.observations import (
+    DEFAULT_LOGIN,
+    documented_login,
+    form_lifetime,
+    opens,
+    other_default_login,
+    webserver_ready,
+)
 from fixtures.session import LOGIN_MARK, Unreachable, first_words
 from fixtures.subject import Subject
 
@@ -91,6 +98,11 @@ def test_the_documented_password_opens_the_ui(subject: Subject) -> None:
         assert not opens(subject, DEFAULT_LOGIN), (
             "the chart's default admin/admin still logs in beside the documented password"
         )
+    other = other_default_login(subject, credentials)
+    assert not other, (
+        f"user {other} with the password {other}, as docker-compose.yaml of Airflow makes it, logs in beside "
+        f"{credentials.username}: airflow users delete -u {other}"
+    )
 
 
 @requirement("AF-CRED-003")

@@ -10,10 +10,11 @@ import pytest
 
 from conformance.test_access import test_port_forward_reaches_the_ui as judge_ui
 from conformance.test_access import test_the_documented_password_opens_the_ui as judge_login
+from fixtures.airflow import NotThere
 from fixtures.objects import Json, Pod
-from fixtures.observations import DEFAULT_LOGIN, csrf_time_limit, roles, security
+from fixtures.observations import COMPOSE_LOGIN, DEFAULT_LOGIN, csrf_time_limit, other_default_login, roles, security
 from fixtures.observations.security import Credential, Holder, Known
-from fixtures.session import Answer
+from fixtures.session import Answer, ApiDenied, Credentials, WrongCredentials
 from fixtures.settings import Executor
 
 STORED = {
@@ -332,6 +333,11 @@ def test_how_long_a_form_may_be_open(text: str, seconds: int | None) -> None:
     assert csrf_time_limit(text) == (None if seconds is None else timedelta(seconds=seconds))
 
 
+def nobody(username: str) -> frozenset[str]:
+    """As Airflow answers that has no such user."""
+    raise NotThere(username)
+
+
 def logging_in(webserver_config: str, *, readonly: bool = False) -> Any:
     """A subject into which the documented user can log in, with a webserver_config.py."""
     container = {"name": "webserver", "env": [{"name": "AIRFLOW_HOME", "value": "/srv/airflow"}]}
@@ -341,7 +347,7 @@ def logging_in(webserver_config: str, *, readonly: bool = False) -> Any:
     return SimpleNamespace(
         see=lambda _: None,
         documented_credentials=lambda: DEFAULT_LOGIN,
-        airflow=SimpleNamespace(open_session=lambda _: session),
+        airflow=SimpleNamespace(open_session=lambda _: session, roles=nobody),
         option=lambda section, key, default, component: default,
         only_looks=lambda *_: readonly,
         pod=lambda _: pod,
@@ -350,6 +356,33 @@ def logging_in(webserver_config: str, *, readonly: bool = False) -> Any:
 
 
 WEBSERVER_CONFIG = "/srv/airflow/webserver_config.py"
+
+
+@pytest.mark.parametrize(
+    ("user", "refusal", "told"),
+    [
+        ("airflow", None, "airflow"),
+        ("airflow", ApiDenied("no right at all"), "airflow"),
+        ("airflow", WrongCredentials("airflow"), ""),
+        ("somebody", None, ""),
+    ],
+)
+def test_a_second_user_with_a_known_password_is_told(user: str, refusal: Exception | None, told: str) -> None:
+    """One that is not there is not tried, and neither is the documented one."""
+    tried: list[Credentials] = []
+
+    def open_session(credentials: Credentials) -> None:
+        tried.append(credentials)
+        if refusal:
+            raise refusal
+
+    def roles_of(username: str) -> frozenset[str]:
+        return frozenset({"Admin"}) if username == user else nobody(username)
+
+    subject: Any = SimpleNamespace(airflow=SimpleNamespace(open_session=open_session, roles=roles_of))
+    assert other_default_login(subject, Credentials("admin", "documented")) == told
+    assert tried == [COMPOSE_LOGIN][: user == "airflow"]
+    assert other_default_login(subject, Credentials("airflow", "documented")) == ""
 
 
 @pytest.mark.parametrize("subject", [logging_in(""), logging_in("WTF_CSRF_TIME_LIMIT = 300")])
