@@ -114,7 +114,10 @@ def test_task_pods_follow_the_template(subject: Subject) -> None:
     found = [one for one in found if one not in everywhere]
     assert not found, f"task pod {pod.name} deviates from the template: {'; '.join(found)}"
     added = added_limits(subject, declared, pod)
-    assert not added, f"task pod {pod.name} has limits that the template does not declare: {'; '.join(added)}"
+    assert not added, (
+        f"task pod {pod.name} has limits that the template does not declare: {'; '.join(added)}: declare what tasks "
+        "need in workers.resources or podTemplate"
+    )
 
 
 @requirement("AF-POD-006")

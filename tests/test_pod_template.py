@@ -13,6 +13,7 @@ from fixtures.errors import TargetFailed
 from fixtures.objects import Pod, Workload
 from fixtures.observations.pod_template import (
     Template,
+    added_limits,
     comparable,
     deviations,
     missing_in,
@@ -102,6 +103,26 @@ def test_limits_under_which_tasks_are_evicted() -> None:
     body = spec()
     body["containers"][0]["resources"]["limits"]["ephemeral-storage"] = "16Mi"
     assert too_tight(template(body)) == ["limit ephemeral-storage=16Mi: tasks are evicted for what they write"]
+
+
+@pytest.mark.parametrize(
+    ("declared", "actual", "told"),
+    [
+        ("", "48Mi", "ephemeral-storage limit 48Mi, so tasks are evicted for what they write (from LimitRange site)"),
+        ("", "64Mi", ""),
+        ("", "2G", ""),
+        ("", "", ""),
+        ("48Mi", "48Mi", ""),  # `too_tight` tells
+    ],
+)
+def test_a_limit_of_disk_space_that_admission_gives_must_be_enough(declared: str, actual: str, told: str) -> None:
+    bodies = [spec(), spec()]
+    for body, limit in zip(bodies, (declared, actual), strict=True):
+        body["containers"][0]["resources"]["limits"] |= {"ephemeral-storage": limit} if limit else {}
+    kube = SimpleNamespace(get=lambda _: {"items": [{"metadata": {"name": "site"}}]})
+    subject: Any = SimpleNamespace(namespace="airflow", cluster=SimpleNamespace(kube=kube))
+    pod = Pod({"metadata": {"name": "task", "uid": "u"}, "spec": bodies[1]})
+    assert added_limits(subject, template(bodies[0]), pod) == ([told] if told else [])
 
 
 def test_what_kubernetes_adds_to_a_variable_is_no_deviation() -> None:
