@@ -14,6 +14,7 @@ from fixtures.observations.monitoring import (
     failed_run_counted,
     failures_beside_successes,
     not_seconds,
+    require_lasting,
     statsd_rules,
 )
 from fixtures.subject import Subject
@@ -41,6 +42,7 @@ def test_the_scheduler_heartbeat_counts(subject: Subject) -> None:
 def test_the_duration_of_successful_runs_is_measured(subject: Subject) -> None:
     """`airflow_dagrun_duration_success` MUST count each DAG run that succeeded, in seconds, and none that failed."""
     before = subject.see(metrics_baseline)
+    require_lasting(subject, "airflow_dagrun_duration_success", "dagrun.duration.success")
     runs = [subject.see(hello), subject.see(facts)]
     subject.metrics.wait_increase(before, "airflow_dagrun_duration_success_count", by=len(runs))
     counted = subject.see(failed_run_counted)
@@ -60,13 +62,15 @@ def test_the_duration_of_successful_runs_is_measured(subject: Subject) -> None:
 def test_the_duration_of_tasks_is_measured(subject: Subject) -> None:
     """`airflow_task_instance_duration` MUST count each task instance that ended, by how many seconds it ran."""
     before = subject.see(metrics_baseline)
+    task = "hello_world_dag.hello_task"
+    require_lasting(subject, "airflow_task_instance_duration", "task.duration", f"dag.{task}.duration")
     ended = [*subject.see(hello).finished.tasks, *subject.see(facts).finished.tasks]
     subject.metrics.wait_increase(before, "airflow_task_instance_duration_count", by=len(ended))
     others = statsd.not_durations(
         statsd_rules(subject),
         "airflow_task_instance_duration",
         subject.option("metrics", "statsd_prefix", statsd.PREFIX),
-        "hello_world_dag.hello_task",
+        task,
     )
     assert not others, (
         f"the mapping feeds airflow_task_instance_duration with {', '.join(others)}, which is not how long tasks ran: "
@@ -81,6 +85,7 @@ def test_the_duration_of_tasks_is_measured(subject: Subject) -> None:
 def test_failed_tasks_are_counted(subject: Subject) -> None:
     """`airflow_task_failures` MUST increase when a task fails, and not when one succeeds."""
     before = subject.see(metrics_baseline)
+    require_lasting(subject, "airflow_task_failures", "ti_failures")
     subject.see(failing)
     succeeded = [*subject.see(hello).finished.tasks, *subject.see(facts).finished.tasks]
     subject.metrics.wait_increase(before, "airflow_task_failures")

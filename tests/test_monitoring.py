@@ -28,6 +28,7 @@ from fixtures.observations.monitoring import (
     metric_names,
     not_seconds,
     others_in,
+    require_lasting,
     why_lost,
 )
 from tests.waiting import waiter
@@ -106,6 +107,48 @@ def test_names_begin_with_the_declared_prefix() -> None:
 )
 def test_what_is_no_duration_of_a_task_is_told(rules: list[dict[str, str]], others: list[str]) -> None:
     assert not_durations(*rules) == others
+
+
+FAILURES = "match: airflow.ti_failures, name: airflow_task_failures"
+
+
+def judge_lasting(mapping: str, metric: str = "airflow_task_failures", stat: str = "ti_failures") -> None:
+    require_lasting(SimpleNamespace(statsd_mapping=mapping, option=lambda *_: "airflow"), metric, stat)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "mapping",
+    [
+        "",
+        f"mappings: [{{{FAILURES}}}]",
+        f"mappings: [{{{FAILURES}, ttl: 0}}]",
+        f"mappings: [{{{FAILURES}, ttl: 24h}}]",
+        f"{{defaults: {{ttl: 5m}}, mappings: [{{{FAILURES}, ttl: 1h30m}}]}}",
+        f"mappings: [{{match: airflow.pool.*, name: airflow_pool, ttl: 5m}}, {{{FAILURES}}}]",
+        f"mappings: [{{{FAILURES}}}, {{{FAILURES}, ttl: 5m}}]",  # the first one counts
+    ],
+)
+def test_a_counter_that_stays_or_that_nobody_promised_may_have_any_ttl(mapping: str) -> None:
+    judge_lasting(mapping)
+
+
+@pytest.mark.parametrize(
+    ("mapping", "told"),
+    [
+        (f"mappings: [{{{FAILURES}, ttl: 5m}}]", "rule for airflow.ti_failures has ttl 5m"),
+        (f"mappings: [{{{FAILURES}, ttl: 300}}]", "has ttl 300"),
+        (f"{{defaults: {{ttl: 59m59s}}, mappings: [{{{FAILURES}}}]}}", "mapping's defaults have ttl 59m59s"),
+        ("mappings: [{match: '.*ti_failures', match_type: regex, name: airflow_task_failures, ttl: 90s}]", "ttl 90s"),
+    ],
+)
+def test_a_counter_that_expires_between_two_events_is_told(mapping: str, told: str) -> None:
+    with pytest.raises(TargetFailed, match=f"{told}: .* airflow_task_failures is gone"):
+        judge_lasting(mapping)
+
+
+def test_what_no_rule_maps_expires_by_the_defaults() -> None:
+    with pytest.raises(TargetFailed, match="the mapping's defaults have ttl 5m"):
+        judge_lasting("defaults: {ttl: 5m}", "airflow_dagrun_duration_success", "dagrun.duration.success")
 
 
 def test_a_failed_run_that_counts_as_a_success_is_seen() -> None:
