@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -277,6 +278,23 @@ def test_a_task_that_died_must_not_stay_running_for_a_day(name: str) -> None:
     judge_scheduler(alive(**{name: 3600}))
     with pytest.raises(AssertionError, match=rf"{name} is 86400 s"):
         judge_scheduler(alive(**{name: 86400}))
+
+
+@pytest.mark.parametrize(
+    ("deferring", "triggerer", "told"),
+    [("False", None, False), ("True", "healthy", False), ("True", None, True), ("true", "unhealthy", True)],
+)
+def test_operators_that_defer_by_default_need_a_triggerer(deferring: str, triggerer: str | None, told: bool) -> None:
+    health = SimpleNamespace(triggerer=SimpleNamespace(status=triggerer))
+    subject: Any = SimpleNamespace(
+        executor=Executor.CELERY,
+        see=lambda _: None,
+        running=lambda _: ["worker-0"],
+        option=lambda section, key, default, component: deferring if component == "worker" else default,
+        airflow=SimpleNamespace(health=lambda: health),
+    )
+    with pytest.raises(TargetFailed, match="there is no triggerer") if told else contextlib.nullcontext():
+        architecture.require_nothing_deferred(subject)
 
 
 def test_the_config_map_is_mounted_at_the_release_s_own_folder_beside_its_own_volumes(tmp_path: Path) -> None:
