@@ -18,7 +18,7 @@ from fixtures.observations.examples import (
     scheduled_runs,
 )
 from fixtures.observations.monitoring import declared_logging, log_keys, log_source, others_in, why_lost
-from fixtures.observations.pod_template import why_logs_end
+from fixtures.observations.pod_template import why_logs_end, why_logs_leave
 from fixtures.settings import Executor
 from fixtures.subject import Subject
 
@@ -161,6 +161,8 @@ def test_logs_stay(subject: Subject) -> None:
     if subject.executor is Executor.CELERY:  # the log of a task pod is read when the pod is gone, see AF-LOG-001
         ends = why_logs_end(subject)
         assert not ends, f"logs go with the worker's pod: {ends}"
+        leave = why_logs_leave(subject)
+        assert not leave, leave
     assert not soon, f"logs are deleted at an age of {min(soon.values())}: {', '.join(soon)}; see logGroomerSidecar"
     for later in (etl_again, daily_report):  # time passes
         subject.settle(later)
