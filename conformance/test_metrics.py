@@ -15,6 +15,8 @@ from fixtures.observations.monitoring import (
     failures_beside_successes,
     not_seconds,
     require_lasting,
+    require_loaded,
+    require_made,
     statsd_rules,
 )
 from fixtures.subject import Subject
@@ -62,10 +64,12 @@ def test_the_duration_of_successful_runs_is_measured(subject: Subject) -> None:
 def test_the_duration_of_tasks_is_measured(subject: Subject) -> None:
     """`airflow_task_instance_duration` MUST count each task instance that ended, by how many seconds it ran."""
     before = subject.see(metrics_baseline)
+    require_loaded(subject)
     task = "hello_world_dag.hello_task"
     require_lasting(subject, "airflow_task_instance_duration", "task.duration", f"dag.{task}.duration")
     ended = [*subject.see(hello).finished.tasks, *subject.see(facts).finished.tasks]
     subject.metrics.wait_increase(before, "airflow_task_instance_duration_count", by=len(ended))
+    require_made(subject, "airflow_task_instance_duration")
     others = statsd.not_durations(
         statsd_rules(subject),
         "airflow_task_instance_duration",
@@ -85,10 +89,12 @@ def test_the_duration_of_tasks_is_measured(subject: Subject) -> None:
 def test_failed_tasks_are_counted(subject: Subject) -> None:
     """`airflow_task_failures` MUST increase when a task fails, and not when one succeeds."""
     before = subject.see(metrics_baseline)
+    require_loaded(subject)
     require_lasting(subject, "airflow_task_failures", "ti_failures")
     subject.see(failing)
     succeeded = [*subject.see(hello).finished.tasks, *subject.see(facts).finished.tasks]
     subject.metrics.wait_increase(before, "airflow_task_failures")
+    require_made(subject, "airflow_task_failures")
     counted, genuine = failures_beside_successes(before, subject.metrics.snapshot())
     assert not genuine or counted < genuine + len(succeeded), (
         f"airflow_task_failures grew by {counted:g} while {genuine:g} tasks failed and others succeeded: a mapping "

@@ -6,7 +6,7 @@ import os
 import stat
 import threading
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -535,6 +535,15 @@ def test_strangers_behind_a_service(api: StubApi, cluster: Cluster, labels: dict
     eventually(lambda: {one.address for one in cluster.ever_pods()} == {"10.0.0.1", "10.0.0.9"})
     eventually(lambda: cluster.workload("statsd"))
     assert cluster.strangers_behind("airflow-statsd", "statsd") == named
+
+
+@pytest.mark.parametrize(("fields", "hour"), [([], 8), ([{"time": "2026-01-01T09:00:00Z"}, {"manager": "x"}], 9)])
+def test_a_config_map_tells_when_it_was_changed_last(
+    api: StubApi, cluster: Cluster, fields: list[dict[str, str]], hour: int
+) -> None:
+    metadata = {"name": "c", "creationTimestamp": "2026-01-01T08:00:00Z", "managedFields": fields}
+    api.put("/api/v1/namespaces/airflow/configmaps", {"metadata": metadata})
+    assert cluster.config_map_changed("c") == datetime(2026, 1, 1, hour, tzinfo=UTC)
 
 
 def test_secrets_and_config_maps_are_decoded(api: StubApi, cluster: Cluster) -> None:

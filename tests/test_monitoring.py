@@ -1,7 +1,7 @@
 """What monitoring checks conclude from what they see."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from time import monotonic
 from types import SimpleNamespace
 from typing import Any
@@ -15,6 +15,7 @@ from fixtures.airflow import DagRun
 from fixtures.errors import BudgetExceeded, TargetFailed
 from fixtures.kube import ApiError
 from fixtures.metrics import parse
+from fixtures.objects import Pod
 from fixtures.observations.monitoring import (
     DATABASE,
     PARSER_LINE,
@@ -29,6 +30,8 @@ from fixtures.observations.monitoring import (
     not_seconds,
     others_in,
     require_lasting,
+    require_loaded,
+    require_made,
     why_lost,
 )
 from tests.waiting import waiter
@@ -149,6 +152,64 @@ def test_a_counter_that_expires_between_two_events_is_told(mapping: str, told: s
 def test_what_no_rule_maps_expires_by_the_defaults() -> None:
     with pytest.raises(TargetFailed, match="the mapping's defaults have ttl 5m"):
         judge_lasting("defaults: {ttl: 5m}", "airflow_dagrun_duration_success", "dagrun.duration.success")
+
+
+def exporter(
+    *rules: str, loaded: int | None = 1, changed: int = 0, sub_path: str = "mappings.yml", arg: str = "m.yml"
+) -> Any:
+    """An exporter that loaded so many rules, and its ConfigMap, that was changed so many seconds after it started."""
+    container = {
+        "name": "statsd",
+        "args": ["--statsd.mapping-config=/etc/m.yml"],
+        "volumeMounts": [{"name": "config", "mountPath": f"/etc/{arg}", "subPath": sub_path}],
+    }
+    body = {"containers": [container], "volumes": [{"name": "config", "configMap": {"name": "airflow-statsd"}}]}
+    started = {"name": "statsd", "state": {"running": {"startedAt": LATER.isoformat()}}}
+    pod = Pod({"metadata": {"name": "statsd-1", "uid": "u"}, "spec": body, "status": {"containerStatuses": [started]}})
+    page = "airflow_task_failures 1\n" + (f"statsd_exporter_loaded_mappings {loaded}\n" if loaded is not None else "")
+    return SimpleNamespace(
+        pod=lambda _: pod,
+        namespace="airflow",
+        fullname="airflow",
+        metrics=SimpleNamespace(snapshot=lambda: parse(page)),
+        cluster=SimpleNamespace(
+            config_map=lambda _: {"mappings.yml": f"mappings: [{', '.join(rules)}]"},
+            config_map_changed=lambda _: LATER + timedelta(seconds=changed),
+        ),
+    )
+
+
+MINE, RENAMED = f"{{{FAILURES}}}", "{match: airflow.ti_failures, name: airflow_failed_tasks}"
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        exporter(MINE),
+        exporter(MINE, changed=60),  # in its labels, as by every upgrade of the chart
+        exporter(MINE, loaded=None),
+        exporter(RENAMED),  # a DAG sends it under that very name
+        exporter("{match: 'airflow.(.*)', match_type: regex, name: airflow_$1}", changed=60),
+        exporter(RENAMED, RENAMED, changed=60, sub_path=""),  # it changes, and something else may have it reloaded
+        exporter(RENAMED, RENAMED, changed=60, arg="other.yml"),
+    ],
+)
+def test_an_exporter_that_applies_its_mapping_is_left_alone(seen: Any) -> None:
+    require_loaded(seen)
+    require_made(seen, "airflow_task_failures")
+
+
+@pytest.mark.parametrize(
+    ("seen", "told"),
+    [
+        (exporter(MINE, MINE), "1 rules are loaded, and 2 are there"),
+        (exporter(RENAMED, changed=60), "no rule there makes airflow_task_failures any more"),
+    ],
+)
+def test_an_exporter_with_an_older_mapping_is_told(seen: Any, told: str) -> None:
+    with pytest.raises(TargetFailed, match=f"ConfigMap airflow-statsd was changed after the exporter .*: {told}"):
+        require_loaded(seen)
+        require_made(seen, "airflow_task_failures")
 
 
 def test_a_failed_run_that_counts_as_a_success_is_seen() -> None:
