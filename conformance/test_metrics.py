@@ -19,6 +19,7 @@ from fixtures.observations.monitoring import (
     require_made,
     statsd_rules,
 )
+from fixtures.observations.network import closed_to_prometheus
 from fixtures.subject import Subject
 
 
@@ -126,6 +127,8 @@ def test_prometheus_finds_the_metrics_by_annotation(subject: Subject) -> None:
     """The annotations `prometheus.io/scrape` and `prometheus.io/port` of the exporter's Service MUST lead to them."""
     subject.see(metrics_baseline)
     assert annotated_targets(subject)
+    if closed := closed_to_prometheus(subject):
+        subject.note("AF-MET-007", closed)
 
 
 @requirement("AF-MET-008")

@@ -11,7 +11,7 @@ from conformance.test_components import test_the_webserver_answers_through_its_s
 from fixtures.errors import Unsupported
 from fixtures.objects import Pod
 from fixtures.observations import others_behind
-from fixtures.observations.network import admits, dead_ends
+from fixtures.observations.network import admits, closed_to_prometheus, dead_ends
 from fixtures.subject import Subject
 
 LABELS = {"component": "scheduler", "release": "airflow"}
@@ -40,6 +40,32 @@ INGRESS_CONTROLLER = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metad
 )
 def test_whom_a_policy_lets_in(sources: list[dict[str, Any]], admitted: bool) -> None:
     assert admits({"ingress": [{"from": sources, "ports": [{"port": 8080}]}]}, SCHEDULER, "data") is admitted
+
+
+OWN = {"podSelector": {"matchLabels": {"tier": "airflow", "release": "airflow"}}}
+METRICS, EVENTS = {"protocol": "TCP", "port": 9102}, {"protocol": "UDP", "port": 9125}
+CHARTS = {"from": [OWN], "ports": [EVENTS, METRICS]}
+
+
+@pytest.mark.parametrize(
+    ("policies", "closed"),
+    [
+        ([], False),
+        ([[CHARTS]], True),
+        ([[]], True),
+        ([[CHARTS, {"from": [{"namespaceSelector": {}}], "ports": [EVENTS]}]], True),
+        ([[{**CHARTS, "from": [OWN, {"namespaceSelector": {}}]}]], False),
+        ([[CHARTS], [{"from": [{"ipBlock": {"cidr": "10.0.0.0/8"}}]}]], False),  # one more of the site's
+        ([[CHARTS, {"from": [{"podSelector": {"matchLabels": {"app": "prometheus"}}}], "ports": [METRICS]}]], False),
+        ([[CHARTS, {"from": [{"podSelector": {}}], "ports": [{"port": "statsd-scrape"}]}]], False),
+        ([[{"ports": [METRICS]}]], False),
+    ],
+)
+def test_metrics_that_only_the_release_s_own_pods_may_read_are_told(policies: list[Any], closed: bool) -> None:
+    found = {f"policy-{number}": {"ingress": rules} for number, rules in enumerate(policies)}
+    exporter = SimpleNamespace(labels={"release": "airflow"})
+    subject: Any = SimpleNamespace(pod=lambda _: exporter, cluster=SimpleNamespace(policies_on=lambda _: found))
+    assert bool(closed_to_prometheus(subject)) == closed
 
 
 def test_a_policy_without_a_rule_lets_nobody_in() -> None:
