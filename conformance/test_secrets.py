@@ -67,5 +67,5 @@ def test_secrets_in_use_exist_and_their_servers_answer(subject: Subject) -> None
 @requirement("AF-SCR-006")
 def test_connections_of_the_environment_reach_the_tasks(subject: Subject) -> None:
     """Connections and variables that the scheduler's environment defines MUST be defined where tasks run."""
-    missing = security.missing_names(subject) + security.missing_files(subject)
+    missing = security.missing_names(subject) + security.missing_files(subject) + security.missing_backend(subject)
     assert not missing, "\n".join(missing)

@@ -434,7 +434,8 @@ def with_names(built_in: bool, stored: dict[str, str] | None = None, /, **of_tas
     ]
     return SimpleNamespace(
         see=lambda one: found if one.name == security.holders.name else None,
-        option=lambda section, name: "",
+        executor=Executor.CELERY,
+        running=lambda _: [],
         parser="scheduler",
         value=lambda path, default: built_in,
         run_id="r1",
@@ -482,6 +483,31 @@ def test_variables_that_a_secret_or_config_map_defines_otherwise_by_now_are_name
     assert asked == ["new", "same"]
 
 
+def of_volumes(container: str, env: list[Json], *paths: str) -> Pod:
+    """A pod with such an environment, and volumes at these paths; one at /etc/site is of a ConfigMap."""
+    mounts = [{"name": path, "mountPath": path} for path in paths]
+    kinds = {"/etc/site": "configMap"}
+    volumes = [{"name": path, kinds.get(path, "secret"): {"name": "x"}} for path in paths]
+    spec = {"containers": [{"name": container, "env": env, "volumeMounts": mounts}], "volumes": volumes}
+    ready = {"conditions": [{"type": "Ready", "status": "True"}]}
+    return Pod({"metadata": {"name": container, "uid": container}, "spec": spec, "status": ready})
+
+
+def scheduler_and_worker(scheduler: Pod, worker: Pod, **options: str) -> Any:
+    """A release of these two pods; options of `[secrets]` are by `<pod>_<option>`."""
+    return SimpleNamespace(
+        parser="scheduler",
+        pod=lambda _: scheduler,
+        running=lambda _: [worker],
+        executor=Executor.CELERY,
+        cluster=None,
+        option=lambda _, key, component: options.get(f"{component}_{key}", ""),
+        option_in=lambda pod, _, section, key: options.get(f"{pod.name}_{key}", ""),
+        notes=(notes := []),
+        note=lambda _, finding: notes.append(finding),
+    )
+
+
 @pytest.mark.parametrize(
     ("name", "value", "mounted", "told"),
     [
@@ -501,18 +527,42 @@ def test_variables_that_a_secret_or_config_map_defines_otherwise_by_now_are_name
 def test_a_secret_that_only_the_parser_mounts_is_told_if_tasks_are_led_there(
     name: str, value: str, mounted: str, told: str
 ) -> None:
-    def pod(container: str, env: list[Json], *paths: str) -> Pod:
-        mounts = [{"name": path, "mountPath": path} for path in paths]
-        kinds = {"/etc/site": "configMap"}
-        volumes = [{"name": path, kinds.get(path, "secret"): {"name": "x"}} for path in paths]
-        spec = {"containers": [{"name": container, "env": env, "volumeMounts": mounts}], "volumes": volumes}
-        ready = {"conditions": [{"type": "Ready", "status": "True"}]}
-        return Pod({"metadata": {"name": container, "uid": container}, "spec": spec, "status": ready})
-
-    scheduler = pod("scheduler", [], "/var/secrets/google", "/etc/site")
-    worker = pod("worker", [{"name": name, "value": value}], mounted)
-    subject: Any = SimpleNamespace(
-        parser="scheduler", pod=lambda _: scheduler, running=lambda _: [worker], executor=Executor.CELERY, cluster=None
-    )
-    found = security.missing_files(subject)
+    scheduler = of_volumes("scheduler", [], "/var/secrets/google", "/etc/site")
+    worker = of_volumes("worker", [{"name": name, "value": value}], mounted)
+    found = security.missing_files(scheduler_and_worker(scheduler, worker))
     assert [told in one for one in found] == [True] * bool(told)
+
+
+FILES = "airflow.secrets.local_filesystem.LocalFilesystemBackend"
+
+
+@pytest.mark.parametrize(
+    ("options", "mounted", "told"),
+    [
+        ({"worker_backend": FILES, "worker_backend_kwargs": '{"connections_file_path": "/etc/site/c"}'}, "/other", 1),
+        ({"worker_backend": FILES, "scheduler_backend_kwargs": '{"connections_file_path": "/etc/site/c"}'}, "/x", 1),
+        ({"worker_backend": FILES, "worker_backend_kwargs": '{"connections_file_path": "/etc/site/c"}'}, "/etc", 0),
+        ({"worker_backend": FILES, "worker_backend_kwargs": '{"connections_file_path": "/opt/image/c"}'}, "/other", 0),
+        ({"worker_backend": "Ssm", "worker_backend_kwargs": '{"connections_prefix": "/airflow"}'}, "/other", 0),
+        ({"worker_backend_kwargs": '{"connections_file_path": "/etc/site/c"}'}, "/other", 0),
+    ],
+)
+def test_a_file_of_a_secrets_backend_must_be_mounted_where_tasks_run(
+    options: dict[str, str], mounted: str, told: int
+) -> None:
+    of_both = of_volumes("scheduler", [], "/etc/site"), of_volumes("worker", [], mounted)
+    found = security.missing_files(scheduler_and_worker(*of_both, **options))
+    says = "[secrets] backend_kwargs leads to /etc/site/c, which the scheduler mounts and worker does not"
+    assert [one.startswith(says) for one in found] == [True] * told
+
+
+@pytest.mark.parametrize(
+    ("parser", "tasks", "told", "noted"),
+    [(FILES, "", 1, 0), (FILES, FILES, 0, 0), ("", FILES, 0, 0), (FILES, "B", 0, 1)],
+)
+def test_a_secrets_backend_of_the_parser_must_be_there_for_tasks(
+    parser: str, tasks: str, told: int, noted: int
+) -> None:
+    pods = of_volumes("scheduler", []), of_volumes("worker", [])
+    subject = scheduler_and_worker(*pods, scheduler_backend=parser, worker_backend=tasks)
+    assert (len(security.missing_backend(subject)), len(subject.notes)) == (told, noted)
