@@ -139,7 +139,13 @@ def test_results_are_read_where_they_are_stored(subject: Subject) -> None:
     """The scheduler MUST read the results of tasks where the workers store them."""
     subject.see(scheduler_ready)
     subject.see(worker_ready)
-    kept = {name: subject.ask(name, "celery_options")["results"] for name in ("scheduler", "worker")}
+    seen = {name: subject.ask(name, "celery_options") for name in ("scheduler", "worker")}
+    ignoring = [name for name, told in seen.items() if told["ignores_results"]]
+    assert not ignoring, (
+        f"task_ignore_result is on in the Celery options of {' and '.join(ignoring)} ([celery] celery_config_options): "
+        "no result is stored, and finished tasks keep their slots until none is left; leave it out"
+    )
+    kept = {name: told["results"] for name, told in seen.items()}
     assert kept["scheduler"] == kept["worker"], (
         f"the worker stores results in {kept['worker']}, the scheduler reads {kept['scheduler']}: finished tasks keep "
         "their slots until none is left; [celery] result_backend must be the same"

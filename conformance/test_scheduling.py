@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from fixtures.catalogue import requirement
 from fixtures.observations import facts, hello, scheduler_ready
-from fixtures.observations.examples import parsed_dags, side_by_side, worker_limit
+from fixtures.observations.examples import hoarding, parsed_dags, side_by_side, worker_limit
 from fixtures.settings import Executor
 from fixtures.subject import Subject
 
@@ -19,6 +19,9 @@ ENDS_AFTER_ROUNDS = re.compile(r"""(?<![/\w-])scheduler\s(?:[^;&|]*\s)?(?:-n|--n
 def test_independent_tasks_run_side_by_side(subject: Subject) -> None:
     """Independent tasks SHOULD run side by side."""
     finished = subject.see(side_by_side)
+    of_workers = subject.executor is Executor.CELERY and bool(subject.running("worker"))
+    kept = hoarding(subject) if of_workers else ""
+    assert not kept, kept
     left, right = finished.tasks["left"], finished.tasks["right"]
     assert left.start and left.end and right.start and right.end, "a task has no times"
     if left.start < right.end and right.start < left.end:
@@ -28,7 +31,7 @@ def test_independent_tasks_run_side_by_side(subject: Subject) -> None:
         "[core] max_active_tasks_per_dag": subject.option("core", "max_active_tasks_per_dag", "16"),
         f"pool {left.pool} slots": str(subject.airflow.pool(left.pool).slots),
     }
-    if subject.executor is Executor.CELERY and subject.running("worker"):
+    if of_workers:
         limits |= worker_limit(subject)
     ones = [f"{name}={value}" for name, value in limits.items() if value == "1"]
     shown = ", ".join(ones or [f"{name}={value}" for name, value in limits.items()])

@@ -16,6 +16,7 @@ found = {
     "visibility_timeout": options.get("visibility_timeout"),
     "acks_late": app.conf.task_acks_late,
     "time_limits": {name: app.conf[name] for name in ("task_time_limit", "task_soft_time_limit")},
+    "ignores_results": app.conf.task_ignore_result,
     "results": f"{backend.scheme.split('+')[0]}://{backend.hostname or ''}:{backend.port or ''}{backend.path}",
 }
 print(json.dumps(found))
