@@ -17,7 +17,7 @@ from fixtures.observations.examples import (
     retried,
     scheduled_runs,
 )
-from fixtures.observations.monitoring import declared_logging, log_keys, log_source, others_in, why_lost
+from fixtures.observations.monitoring import declared_logging, log_keys, log_source, others_in, proxy_asked, why_lost
 from fixtures.observations.pod_template import why_logs_end, why_logs_leave
 from fixtures.settings import Executor
 from fixtures.subject import Subject
@@ -124,12 +124,14 @@ def test_the_example_arguments_are_obeyed(subject: Subject) -> None:
 def test_the_log_outlives_the_task(subject: Subject) -> None:
     """The log of a finished task MUST be readable after its pod is gone, and MUST be that of no other task or run."""
     log, run = subject.see(hello).log, subject.see(hello).finished.run
+    ran_on = subject.see(hello).finished.tasks["hello_task"].hostname
     assert LOGS_GONE not in log, (
         f"the log is lost with the pod: {why_logs_end(subject) or 'does the webserver mount the same volume?'}\n"
         + log[-2000:]
         if subject.executor is Executor.KUBERNETES
-        else f"the webserver cannot read the worker's log: {why_lost(log) or 'its words follow'} (NetworkPolicies on "
-        f"the worker: {subject.policies_on('worker')})\n" + log[-2000:]
+        else "the webserver cannot read the worker's log: "
+        f"{proxy_asked(subject, ran_on) or why_lost(log) or 'its words follow'} (NetworkPolicies on the worker: "
+        f"{subject.policies_on('worker')})\n" + log[-2000:]
     )
     assert "Hello from Airflow!" in log, (
         f"the log holds no output of the task ({declared_logging(subject)}):\n{log[-2000:]}"

@@ -12,6 +12,7 @@ import yaml
 from conformance.test_metadata_database import test_the_metadata_database_serves_airflow as judge_database
 from fixtures import statsd
 from fixtures.airflow import DagRun
+from fixtures.environment import Environments
 from fixtures.errors import BudgetExceeded, TargetFailed
 from fixtures.kube import ApiError
 from fixtures.metrics import parse
@@ -29,6 +30,7 @@ from fixtures.observations.monitoring import (
     metric_names,
     not_seconds,
     others_in,
+    proxy_asked,
     require_lasting,
     require_loaded,
     require_made,
@@ -341,6 +343,32 @@ def test_the_grid_is_read_through_its_groups() -> None:
 )
 def test_the_cause_of_a_lost_log(log: str, cause: str) -> None:
     assert cause in why_lost(log) and bool(cause) == bool(why_lost(log))
+
+
+WORKER = "airflow-worker-0.airflow-worker.airflow.svc.cluster.local"
+
+
+@pytest.mark.parametrize(
+    ("variables", "told"),
+    [
+        ({}, ""),
+        ({"HTTPS_PROXY": "http://proxy:1"}, ""),  # logs are served without TLS
+        ({"HTTP_PROXY": "http://proxy:1", "NO_PROXY": "localhost, .svc.cluster.local"}, ""),
+        ({"HTTP_PROXY": "http://proxy:1", "no_proxy": "cluster.local"}, ""),
+        ({"HTTP_PROXY": "http://proxy:1", "NO_PROXY": "localhost,*"}, ""),
+        ({"HTTP_PROXY": "http://proxy:1", "http_proxy": ""}, ""),
+        ({"HTTP_PROXY": "http://me:hun/ter2@proxy:1/x"}, "the proxy proxy:1 for it"),
+        ({"all_proxy": "proxy:1", "NO_PROXY": "localhost,10.0.0.0/8"}, "add .svc.cluster.local to NO_PROXY"),
+    ],
+)
+def test_a_proxy_that_is_asked_for_logs_is_named(variables: dict[str, str], told: str) -> None:
+    env = [{"name": name, "value": value} for name, value in variables.items()]
+    webserver = Pod(
+        {"metadata": {"name": "w", "uid": "w"}, "spec": {"containers": [{"name": "webserver", "env": env}]}}
+    )
+    subject: Any = SimpleNamespace(pod=lambda _: webserver, environments=Environments(None))  # type: ignore[arg-type]
+    asked = proxy_asked(subject, WORKER)
+    assert told in asked and bool(told) == bool(asked) and "hun" not in asked
 
 
 def test_the_source_of_a_log() -> None:
