@@ -20,10 +20,12 @@ from fixtures.observations.pod_template import (
 )
 from fixtures.observations.rights import declared_service_account
 from fixtures.observations.task_view import (
+    mailed_differently,
     of_the_node,
     old_configuration,
     old_environment,
     other_network,
+    seen_by_the_processor,
     seen_by_the_scheduler,
     seen_differently,
 )
@@ -142,6 +144,11 @@ def test_tasks_see_what_the_scheduler_sees(subject: Subject) -> None:
         raise
     found = seen_differently(task, subject.see(seen_by_the_scheduler), but=of_the_node(subject))
     assert not found, f"tasks see another world than the scheduler: {'; '.join(found)}"
+    found = mailed_differently(task, subject.see(seen_by_the_processor))
+    assert not found, (
+        f"the {subject.parser}, which mails about tasks that were killed, has {'; '.join(found)}: set it for all, in "
+        "config or env"
+    )
     other = other_network(subject, "hostNetwork") if subject.executor is Executor.KUBERNETES else []
     assert not other, (
         f"{'; '.join(other)}: a task has the host name of its node, so nobody finds the pod that ran it, and it is in "

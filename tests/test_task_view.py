@@ -10,7 +10,13 @@ import pytest
 from fixtures.kube import Json
 from fixtures.objects import Pod
 from fixtures.observations.pod_template import Template
-from fixtures.observations.task_view import of_the_node, old_configuration, other_network, seen_differently
+from fixtures.observations.task_view import (
+    mailed_differently,
+    of_the_node,
+    old_configuration,
+    other_network,
+    seen_differently,
+)
 from fixtures.settings import Executor
 from fixtures.subject import Subject
 from tests.pods import Release, scheduler, spec
@@ -83,6 +89,17 @@ def test_an_option_that_only_tasks_have_is_named() -> None:
     task = world(options={"[core] a": "", "[metrics] statsd_port": "8125"})
     assert seen_differently(task, scheduler, but=["[metrics] statsd_port"]) == [
         "another [core] a: none, in the scheduler True"
+    ]
+
+
+def test_another_mail_server_of_the_dag_processor_is_named() -> None:
+    """Not another option of its, nor one that a task does not tell; and there may be no processor."""
+    task = world(options={"[smtp] smtp_starttls": "False", "[metrics] statsd_prefix": "airflow"})
+    assert mailed_differently(task, {}) == []
+    same = {"[smtp] smtp_starttls": "false", "[metrics] statsd_prefix": "parsing", "[email] email_backend": "site"}
+    assert mailed_differently(task, world(options=same)) == []
+    assert mailed_differently(task, world(options={"[smtp] smtp_starttls": "True"})) == [
+        "another [smtp] smtp_starttls: True, in tasks False"
     ]
 
 
