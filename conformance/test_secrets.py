@@ -24,8 +24,10 @@ def test_no_credential_stands_in_clear(subject: Subject) -> None:
     assert not found, "\n".join(found) + "\nput it into a Secret and refer to that with secretKeyRef"
     shown = security.shown_by_airflow(subject)
     assert not shown, "\n".join(shown) + "\nset it to non-sensitive-only"
-    if subject.only_looks("AF-SCR-002", "whether the list of variables masks a secret"):
+    if subject.only_looks("AF-SCR-002", "the code of DAGs, and whether the list of variables masks a secret"):
         return
+    written = security.shown_in_code(subject)
+    assert not written, "\n".join(written) + "\nread it from a connection or a variable, and change what was shown"
     unmasked = security.shown_as_variable(subject)
     assert not unmasked, unmasked
 

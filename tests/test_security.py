@@ -102,6 +102,55 @@ def test_credentials_are_found(name: str, text: str, found: str) -> None:
     assert found in finding and "hopper" not in finding and "hunter2" not in finding
 
 
+OF_THE_SITE = security.known_credentials(
+    {
+        "site": {
+            "dsn": "postgresql://etl:Wander!lust@warehouse/sales",
+            "password": "correct.horse.battery",
+            "token": "wJalrXUtnFEMI7K7MDENG",
+            "kms_key": "arn:aws:kms:eu-west-1:123456789012:key/1b9d6bcd",
+            "key_alias": "alias/airflow-production1",
+            "key_of": "site_report",
+            "weak_password": "postgres",
+        }
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("code", "where"),
+    [
+        ('connect("postgresql://etl:Wander%21lust@elsewhere/sales")', ["site#dsn"]),
+        ('PASSWORD = "correct.horse.battery"', ["site#password"]),
+        ('HEADERS = {"Authorization": "Bearer wJalrXUtnFEMI7K7MDENG"}', ["site#token"]),
+        ('TITLE = "Wander!lust"', []),
+        ('DAG("site_report", user_defined_macros={"kms": "arn:aws:kms:eu-west-1:123456789012:key/1b9d6bcd"})', []),
+        ('ALIAS = "alias/airflow-production1"', []),
+        ('connect("postgresql://postgres:postgres@localhost/test")', []),
+        ('connect("postgresql://a:hunter2hunter2@of-nobody/x")', []),
+    ],
+)
+def test_a_credential_of_a_secret_in_the_code_of_a_dag_is_found(code: str, where: list[str]) -> None:
+    assert security.in_code(code, [one for one in OF_THE_SITE if not one.weak]) == where
+
+
+def test_the_code_of_dags_is_told_once_for_each_file() -> None:
+    parsed = [
+        SimpleNamespace(dag=SimpleNamespace(dag_id=id, fileloc="/dags/x.py"), source="T = 'wJalrXUtnFEMI7K7MDENG'")
+        for id in ("first", "second")
+    ]
+    learnt: list[str] = []
+    subject: Any = SimpleNamespace(
+        see=lambda _: parsed,
+        cluster=SimpleNamespace(secrets=lambda: {"site": {"token": "wJalrXUtnFEMI7K7MDENG"}}),
+        settings=SimpleNamespace(ADMIN_SECRET="a/b"),
+        learn=learnt.append,
+    )
+    (found,) = security.shown_in_code(subject)
+    assert "(/dags/x.py)" in found and "Secret site#token" in found and learnt == ["wJalrXUtnFEMI7K7MDENG"]
+    assert learnt[0] not in found
+
+
 @pytest.mark.parametrize(
     ("name", "text"),
     [
