@@ -57,7 +57,9 @@ def test_only_what_is_acknowledged_at_its_end_is_delivered_again() -> None:
         ("4", 1, False, False, 0),
         ("4", 2, False, False, 1),
         ("4", 1, True, False, 1),
-        ("0", 1, False, True, 0),
+        ("0", 1, False, False, 1),
+        ("0", 2, False, True, 0),
+        ("0", 1, True, True, 0),
     ],
 )
 def test_a_worker_that_reserves_without_limit_is_told(
