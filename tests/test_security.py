@@ -112,6 +112,7 @@ OF_THE_SITE = security.known_credentials(
             "key_alias": "alias/airflow-production1",
             "key_of": "site_report",
             "weak_password": "postgres",
+            "secret_dataset": "sales-warehouse-2024",
         }
     }
 )
@@ -126,6 +127,7 @@ OF_THE_SITE = security.known_credentials(
         ('TITLE = "Wander!lust"', []),
         ('DAG("site_report", user_defined_macros={"kms": "arn:aws:kms:eu-west-1:123456789012:key/1b9d6bcd"})', []),
         ('ALIAS = "alias/airflow-production1"', []),
+        ('DATASET = "sales-warehouse-2024"', []),
         ('connect("postgresql://postgres:postgres@localhost/test")', []),
         ('connect("postgresql://a:hunter2hunter2@of-nobody/x")', []),
     ],
