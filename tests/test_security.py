@@ -45,6 +45,11 @@ def test_what_secrets_hold_is_known_by_its_value() -> None:
         ("redis_url", "redis:6379"),
         ("orders", "orders-7.c1x2y3.rds.amazonaws.com:5432/sales"),
         ("AZURE_TENANT_ID", "1b9d6bcd-bbfd-4b2d-9b5d-ab8dfbbd4bed"),
+        ("KEYCLOAK_REALM", "data-platform"),
+        ("VAULT_SECRET_MOUNT", "airflow-kv"),
+        ("CASSANDRA_KEYSPACE", "airflow-production-2024"),
+        ("KEY_PREFIX", "airflow-production-2024"),
+        ("PASSWORD_POLICY", "nist-800-63b"),
     ],
 )
 def test_what_names_a_place_or_a_person_is_no_credential(key: str, value: str) -> None:
@@ -55,6 +60,10 @@ def test_what_names_a_place_or_a_person_is_no_credential(key: str, value: str) -
     ("key", "value"),
     [
         ("password", "correct.horse.battery"),
+        ("postgres-password-2", "correct.horse.battery"),
+        ("token.txt", "correct.horse.battery"),
+        ("PGPASSWORD", "correct.horse.battery"),
+        ("password_of_last_year", "cOrrect1horse2battery3"),
         ("sendgrid", "SG.ngeVfQFYQlKU0ufo8x5d1A.TwL2iGABf9DHoTf09kqeF8tAmbihYzrnopKc"),
         ("secret_id", "1b9d6bcd-bbfd-4b2d-9b5d-ab8dfbbd4bed"),
         ("dsn", "host=db password=hunter2"),
