@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import platform
+import re
 import socket
 import ssl
 import time
@@ -19,6 +20,7 @@ from airflow import DAG
 from airflow import __version__ as airflow_version
 from airflow.configuration import conf
 from airflow.operators.python import PythonOperator
+from sqlalchemy.engine import URL, make_url
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 CGROUP = Path("/sys/fs/cgroup")
@@ -71,12 +73,19 @@ def resolve(name: str) -> list[str]:
         return []
 
 
+def database_hosts(url: URL) -> str:
+    """Hosts of a database as its address has them, in small letters; empty where it has none, as for a socket."""
+    asked = url.query.get("host", "")
+    return (url.host or (asked if isinstance(asked, str) else ",".join(asked))).lower()
+
+
 def dependencies() -> list[str]:
     """Hosts that this container's own configuration names."""
+    database = database_hosts(make_url(conf.get("database", "sql_alchemy_conn")))
     return [
         name
         for name in (
-            urlsplit(conf.get("database", "sql_alchemy_conn")).hostname,
+            *(re.sub(r":\d+$", "", host) for host in database.split(",") if not host.startswith("/")),
             urlsplit(conf.get("celery", "broker_url", fallback="")).hostname,
             conf.get("metrics", "statsd_host", fallback="") if conf.getboolean("metrics", "statsd_on") else "",
             conf.get("smtp", "smtp_host", fallback=""),
@@ -129,7 +138,7 @@ def facts(**context: object) -> str:
     """Return what this task sees, as JSON; secrets only as fingerprints."""
     began = time.monotonic()
     dag_run = context["dag_run"]
-    metadata = urlsplit(conf.get("database", "sql_alchemy_conn"))
+    metadata = make_url(conf.get("database", "sql_alchemy_conn"))
     fernet_key = conf.get("core", "fernet_key", fallback="")
     seen = {
         "airflow": airflow_version,
@@ -144,8 +153,8 @@ def facts(**context: object) -> str:
         "dags_folder": conf.get("core", "dags_folder"),
         "file": __file__,
         "fernet_key_sha256": hashlib.sha256(fernet_key.encode()).hexdigest()[:8] if fernet_key else None,
-        "metadata_host": metadata.hostname,
-        "metadata_database": metadata.path.lstrip("/"),
+        "metadata_host": database_hosts(metadata),
+        "metadata_database": metadata.database,
         "statsd_on": conf.getboolean("metrics", "statsd_on"),
         "statsd_host": conf.get("metrics", "statsd_host"),
         "options": {f"[{section}] {key}": conf.get(section, key, fallback="") or "" for section, key in OPTIONS},

@@ -12,7 +12,9 @@ from database_url import url
 
 run_id, connection_ids = sys.argv[1], sys.argv[2:]
 engine = sqlalchemy.create_engine(url, poolclass=sqlalchemy.pool.NullPool)
-found = {"dialect": engine.dialect.name, "host": engine.url.host, "database": engine.url.database}
+asked = engine.url.query.get("host", "")
+host = (engine.url.host or (asked if isinstance(asked, str) else ",".join(asked))).lower()  # as conformance_facts does
+found = {"dialect": engine.dialect.name, "host": host, "database": engine.url.database}
 try:
     with engine.connect() as database:
 

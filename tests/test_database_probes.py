@@ -1,0 +1,66 @@
+"""The probes that look at the metadata database, and the task that tells of it, in a real Airflow's environment."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fixtures import process
+from fixtures.dagfiles import DAGS
+from fixtures.subject import PROBES
+from tests.real_airflow import COLD_SECONDS, environment
+
+pytestmark = pytest.mark.timeout(COLD_SECONDS)
+
+APP = """
+from types import SimpleNamespace
+class Options(dict):
+    __getattr__ = dict.get
+app = SimpleNamespace(conf=Options(
+    broker_url="redis://r", result_backend="{backend}", task_time_limit=None, task_soft_time_limit=None))
+"""
+
+
+def told(home: Path, probe: str, *arguments: str, **options: str) -> Any:
+    """What a probe says in a container with these options."""
+    answer = process.run(
+        [environment() / "bin" / "python", PROBES / f"{probe}.py", *arguments],
+        env={"AIRFLOW_HOME": str(home), **options},
+        deadline=120,
+    )
+    return json.loads(answer.stdout.splitlines()[-1])
+
+
+@pytest.mark.parametrize(
+    ("place", "host", "database"),
+    [
+        ("u:p#w?d/s@LocalHost:1/airflow", "localhost", "airflow"),
+        ("u:p@/airflow?host=/nowhere", "/nowhere", "airflow"),
+        ("u:p@/airflow?host=127.0.0.1:1&host=127.0.0.2:1", "127.0.0.1:1,127.0.0.2:1", "airflow"),
+    ],
+)
+def test_a_task_and_a_component_tell_the_same_place(tmp_path: Path, place: str, host: str, database: str) -> None:
+    options = {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"postgresql://{place}"}
+    component = told(tmp_path, "metadata_db", "a run", **options)
+    task = told(tmp_path, "as_a_task_sees", (DAGS / "conformance_facts.py").read_text(), "{}", **options)
+    assert (component["host"], component["database"]) == (host, database)
+    assert (task["metadata_host"], task["metadata_database"]) == (host, database)
+    assert "p#w" not in str((component, task))
+
+
+@pytest.mark.parametrize(
+    ("backend", "results"),
+    [
+        ("db+postgresql://u:p#w/d@PG:5432/airflow?sslmode=disable", "postgresql://pg:5432/airflow"),
+        ("db+postgresql://u:p@pg/airflow", "postgresql://pg:/airflow"),
+        ("redis://:p@r:6379/1", "redis://r:6379/1"),
+    ],
+)
+def test_where_results_are_kept_is_told_without_a_password(tmp_path: Path, backend: str, results: str) -> None:
+    utils = tmp_path / "airflow" / "providers" / "celery" / "executors" / "celery_executor_utils.py"
+    utils.parent.mkdir(parents=True)
+    utils.write_text(APP.format(backend=backend))
+    assert told(tmp_path, "celery_options", PYTHONPATH=str(tmp_path))["results"] == results
