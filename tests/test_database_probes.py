@@ -23,6 +23,15 @@ app = SimpleNamespace(conf=Options(
     broker_url="redis://r", result_backend="{backend}", task_time_limit=None, task_soft_time_limit=None))
 """
 
+SETTINGS = """
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+arguments = {{"timeout": 5}}
+@event.listens_for(Engine, "do_connect")
+def lead(dialect, record, words, named):
+    words[0] = "{real}"
+"""
+
 
 def told(home: Path, probe: str, *arguments: str, **options: str) -> Any:
     """What a probe says in a container with these options."""
@@ -49,6 +58,31 @@ def test_a_task_and_a_component_tell_the_same_place(tmp_path: Path, place: str, 
     assert (component["host"], component["database"]) == (host, database)
     assert (task["metadata_host"], task["metadata_database"]) == (host, database)
     assert "p#w" not in str((component, task))
+
+
+@pytest.mark.parametrize("scheme", ["postgres", "postgres+psycopg2", "postgresql+psycopg2"])
+def test_an_address_of_the_database_that_airflow_corrects_is_corrected(tmp_path: Path, scheme: str) -> None:
+    component = told(
+        tmp_path, "metadata_db", "a run", AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=f"{scheme}://u@127.0.0.1:1/a"
+    )
+    assert component["dialect"] == "postgresql" and "refused" in component["error"]
+
+
+@pytest.mark.parametrize(
+    ("place", "options"),
+    [
+        ("nowhere/airflow.db", {}),
+        ("other.db", {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONNECT_ARGS": "airflow_local_settings.arguments"}),
+    ],
+    ids=["refused without", "arguments of the driver"],
+)
+def test_what_the_site_does_at_each_connection_is_done(tmp_path: Path, place: str, options: dict[str, str]) -> None:
+    (tmp_path / "config").mkdir()
+    real = environment() / "home" / "airflow.db"
+    (tmp_path / "config" / "airflow_local_settings.py").write_text(SETTINGS.format(real=real))
+    address = f"sqlite:///{tmp_path / place}"
+    component = told(tmp_path, "metadata_db", "a run", AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=address, **options)
+    assert component["heads"] and "error" not in component
 
 
 @pytest.mark.parametrize(

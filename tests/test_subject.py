@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import runpy
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,7 +13,7 @@ from fixtures.kube import ApiError, Unreachable
 from fixtures.objects import Pod
 from fixtures.progress import Progress
 from fixtures.settings import Executor, Settings
-from fixtures.subject import SHARED, Subject
+from fixtures.subject import Subject
 from fixtures.wait import Budgets, Waiter
 
 
@@ -254,12 +253,3 @@ def test_a_connection_that_dags_have_of_their_environment_is_not_added(env: dict
     )
     release.add_external_connections()
     assert made == ["redis_default"] * added
-
-
-@pytest.mark.parametrize("scheme", ["postgres", "postgres+psycopg2", "postgresql", "postgresql+psycopg2"])
-def test_an_address_of_the_database_that_airflow_corrects_is_corrected(
-    scheme: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", f"{scheme}://airflow@pg/airflow")
-    corrected = "postgresql+psycopg2" if scheme == "postgresql+psycopg2" else "postgresql"
-    assert runpy.run_path(str(SHARED))["url"] == f"{corrected}://airflow@pg/airflow"

@@ -7,7 +7,7 @@ rights than Airflow's own role has. Times are in milliseconds (limits) and secon
 import json
 
 import sqlalchemy
-from database_url import url
+from database_engine import engine
 
 LIMITS = "select name, setting::bigint from pg_settings where name = any(:names)"
 SETTINGS = "select name, setting from pg_settings where name = any(:names)"
@@ -46,7 +46,6 @@ having count(*) > 0
 """
 READ_ONLY = "select current_setting('transaction_read_only') = 'on'"
 
-engine = sqlalchemy.create_engine(url, poolclass=sqlalchemy.pool.NullPool)
 limits = ["statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"]
 settings = ["default_transaction_isolation", "server_encoding"]
 found = {

@@ -6,12 +6,11 @@ Sessions that this database user may not look into are left out. Imports no Airf
 import json
 
 import sqlalchemy
-from database_url import url
+from database_engine import engine
 
 sessions = sqlalchemy.text(
     "select distinct host(client_addr), application_name from pg_stat_activity"
     " where datname = current_database() and client_addr is not null and pid <> pg_backend_pid()"
 )
-engine = sqlalchemy.create_engine(url, poolclass=sqlalchemy.pool.NullPool)
 with engine.connect() as database:
     print(json.dumps([list(row) for row in database.execute(sessions)]))

@@ -9,11 +9,11 @@ import json
 import sys
 
 import sqlalchemy
-from database_url import url
+from database_engine import engine
 
 held = sqlalchemy.text(
     "select count(*) from job where job_type = 'LocalTaskJob'"
     " and coalesce(end_date, latest_heartbeat) - start_date > make_interval(secs => :seconds)"
 )
-with sqlalchemy.create_engine(url, poolclass=sqlalchemy.pool.NullPool).connect() as database:
+with engine.connect() as database:
     print(json.dumps(database.execute(held, {"seconds": float(sys.argv[1])}).scalar()))

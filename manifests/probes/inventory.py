@@ -12,7 +12,7 @@ import hashlib
 import json
 
 import sqlalchemy
-from database_url import url
+from database_engine import engine
 
 
 def fingerprint(value):
@@ -21,7 +21,7 @@ def fingerprint(value):
 
 
 found, server, name = {}, None, None
-with sqlalchemy.create_engine(url, poolclass=sqlalchemy.pool.NullPool).connect() as database:
+with engine.connect() as database:
     inspector = sqlalchemy.inspect(database)
     for table in inspector.get_table_names():
         keys = inspector.get_pk_constraint(table)["constrained_columns"]

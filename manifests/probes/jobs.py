@@ -9,12 +9,12 @@ import json
 import sys
 
 import sqlalchemy
-from database_url import url
+from database_engine import engine
 
 jobs = sqlalchemy.text(
     "select id, hostname, extract(epoch from now() - latest_heartbeat),"
     " extract(epoch from latest_heartbeat - start_date), state, job_type"
     " from job where job_type in :types and latest_heartbeat is not null order by id"
 ).bindparams(sqlalchemy.bindparam("types", sys.argv[1:] or ["SchedulerJob"], expanding=True))
-with sqlalchemy.create_engine(url, poolclass=sqlalchemy.pool.NullPool).connect() as database:
+with engine.connect() as database:
     print(json.dumps([[*row[:2], float(row[2]), float(row[3]), *row[4:]] for row in database.execute(jobs)]))

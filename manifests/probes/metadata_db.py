@@ -8,10 +8,9 @@ import json
 import sys
 
 import sqlalchemy
-from database_url import url
+from database_engine import engine
 
 run_id, connection_ids = sys.argv[1], sys.argv[2:]
-engine = sqlalchemy.create_engine(url, poolclass=sqlalchemy.pool.NullPool)
 asked = engine.url.query.get("host", "")
 host = (engine.url.host or (asked if isinstance(asked, str) else ",".join(asked))).lower()  # as conformance_facts does
 found = {"dialect": engine.dialect.name, "host": host, "database": engine.url.database}

@@ -17,7 +17,7 @@ import sys
 
 import sqlalchemy
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
-from database_url import url
+from database_engine import engine
 
 key, wanted = sys.argv[1], sys.argv[2:]
 config = configparser.ConfigParser(interpolation=None, strict=False)
@@ -59,7 +59,6 @@ def _named(value, name=""):
     return {found for key, one in inside for found in _named(one, key)}
 
 
-engine = sqlalchemy.create_engine(url, poolclass=sqlalchemy.pool.NullPool)
 found = {"unreadable": [], "read": 0, "variables": {}}
 with engine.connect() as database:
     found["clear"] = sorted(
