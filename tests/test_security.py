@@ -282,6 +282,29 @@ def test_the_odd_one_is_named() -> None:
     assert not security.not_from_a_secret([holder("a", "1")], security.FERNET)
 
 
+@pytest.mark.parametrize(
+    ("variable", "source", "told"),
+    [
+        ("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_CMD", "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_CMD", False),
+        ("AIRFLOW__CORE__SQL_ALCHEMY_CONN_SECRET", "AIRFLOW__CORE__SQL_ALCHEMY_CONN_SECRET", False),
+        ("OTHER", "airflow.cfg [database] sql_alchemy_conn_cmd", False),
+        ("OTHER", "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", True),
+        ("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_CMD", True),
+    ],
+)
+def test_a_job_may_have_its_database_from_elsewhere(variable: str, source: str, told: bool) -> None:
+    """Its container may also be the second one, behind a proxy that somebody's webhook puts into all pods."""
+    containers = [{"name": "proxy"}, {"name": "run-airflow-migrations", "env": [{"name": variable, "value": "other"}]}]
+    labels = {"component": "run-airflow-migrations", "release": "airflow"}
+    job = Pod({"metadata": {"name": "m", "labels": labels}, "spec": {"containers": containers}, "status": {}})
+    subject = SimpleNamespace(release="airflow", cluster=SimpleNamespace(ever_pods=lambda: [job]))
+    standing = Holder("the scheduler", "scheduler", "", {security.DSN: Credential("1", source, "")}, {})
+    found = [standing, *security._jobs(subject)]  # type: ignore[arg-type]
+    assert bool(security.differences(found, security.DSN)) is told
+    if not told:
+        assert security.not_from_a_secret(found, security.DSN) == []
+
+
 def test_of_two_variables_with_one_name_the_last_one_counts() -> None:
     reference = {"name": "s", "key": "k"}
     spec: Json = {"env": [{"name": "A", "valueFrom": {"secretKeyRef": reference}}, {"name": "A", "value": "literal"}]}

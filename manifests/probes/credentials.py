@@ -40,6 +40,11 @@ def effective(name):
             return value, source
     if config.has_option(section, option):
         return config.get(section, option), f"airflow.cfg [{section}]"
+    for hidden in (f"{option}_cmd", f"{option}_secret"):
+        if config.has_option(section, hidden):
+            from airflow.configuration import conf
+
+            return conf.get(section, option), f"airflow.cfg [{section}] {hidden}"
     return "", ""
 
 
