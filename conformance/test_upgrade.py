@@ -192,7 +192,7 @@ def test_logs_xcoms_and_variables_are_readable(subject: Subject) -> None:
         subject.note(
             "AF-UPG-011", f"the log of before could not be read before the upgrade either: {history.log[-200:]}"
         )
-    assert subject.airflow.xcom(history.succeeded, "facts") == history.xcom, "the XCom of before reads differently now"
+    assert subject.xcom(history.succeeded, "facts") == history.xcom, "the XCom of before reads differently now"
     value = subject.airflow.variables(VARIABLE).get(VARIABLE)
     assert value == history.value, "the variable of before cannot be read: another Fernet key?"
 

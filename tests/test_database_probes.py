@@ -1,15 +1,21 @@
-"""The probes that look at the metadata database, and the task that tells of it, in a real Airflow's environment."""
+"""Probes that look at the metadata database, and the task that tells of it, in a real Airflow's environment."""
 
 from __future__ import annotations
 
+import base64
 import json
+import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from fixtures import process
 from fixtures.dagfiles import DAGS
+from fixtures.faults import VARIATIONS
 from fixtures.subject import PROBES
 from tests.real_airflow import COLD_SECONDS, environment
 
@@ -98,3 +104,28 @@ def test_where_results_are_kept_is_told_without_a_password(tmp_path: Path, backe
     utils.parent.mkdir(parents=True)
     utils.write_text(APP.format(backend=backend))
     assert told(tmp_path, "celery_options", PYTHONPATH=str(tmp_path))["results"] == results
+
+
+def test_what_an_xcom_backend_keeps_elsewhere_is_fetched(tmp_path: Path) -> None:
+    """With the backend of variation B-123, in whose place Airflow's API shows where a value is."""
+    (before,) = yaml.safe_load((VARIATIONS / "B-123.yaml").read_text())["inject"]["before"]
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "site_xcom.py").write_text(before["apply"]["data"]["site_xcom.py"])
+    shutil.copy(environment() / "home" / "airflow.db", tmp_path / "airflow.db")
+    stored = json.dumps(f"ref:{base64.b64encode(json.dumps([1, 'a']).encode()).decode()}").encode()
+    with closing(sqlite3.connect(tmp_path / "airflow.db")) as database, database:
+        database.execute(
+            "insert into dag_run (id, dag_id, run_id, run_type, execution_date, clear_number)"
+            " values (1, 'd', 'r', 'manual', '2024-01-01 00:00:00.000000', 0)"
+        )
+        database.execute(
+            "insert into xcom (dag_run_id, dag_id, run_id, task_id, map_index, key, timestamp, value)"
+            " values (1, 'd', 'r', 't', -1, 'return_value', '2024-01-01 00:00:00.000000', ?)",
+            [stored],
+        )
+    options = {
+        "AIRFLOW__CORE__XCOM_BACKEND": "site_xcom.Referring",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{tmp_path / 'airflow.db'}",
+    }
+    assert told(tmp_path, "xcom", "d", "r", "t", **options) == "[1, 'a']"
+    assert told(tmp_path, "xcom", "d", "r", "other", **options) is None

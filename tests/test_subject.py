@@ -253,3 +253,28 @@ def test_a_connection_that_dags_have_of_their_environment_is_not_added(env: dict
     )
     release.add_external_connections()
     assert made == ["redis_default"] * added
+
+
+@pytest.mark.parametrize(
+    ("cfg", "ready", "asked"),
+    [
+        ("", True, []),
+        ("[core]\nxcom_backend = airflow.models.xcom.BaseXCom\n", True, []),
+        ("[core]\nxcom_backend = site_xcom.Referring\n", True, ["worker"]),
+        ("[core]\nxcom_backend = site_xcom.Referring\n", False, ["scheduler"]),
+    ],
+)
+def test_what_a_backend_of_the_site_keeps_elsewhere_is_fetched_by_a_component(
+    cfg: str, ready: bool, asked: list[str]
+) -> None:
+    status = {"phase": "Running", "conditions": [{"type": "Ready", "status": str(ready)}]}
+    release = subject(
+        config_map=lambda name: {"airflow.cfg": cfg},
+        pods=lambda component: [Pod({**running(component).raw, "status": status})],
+        workload=lambda component: None,
+    )
+    by: list[str] = []
+    release.airflow = SimpleNamespace(xcom=lambda *_: "ref:1")  # type: ignore[assignment]
+    release.ask = lambda component, *_: by.append(component) or "[1]"  # type: ignore[assignment, func-returns-value]
+    assert release.xcom(SimpleNamespace(dag_id="d", run_id="r"), "t") == ([1] if asked else "ref:1")  # type: ignore[arg-type]
+    assert by == asked
