@@ -20,6 +20,7 @@ from fixtures.observations.architecture import (
     brokers,
     component_health,
     deferred,
+    servers_of,
     stored_states,
     workers_flaw,
 )
@@ -114,9 +115,8 @@ def test_redis_is_the_one_broker(subject: Subject) -> None:
     found = subject.see(brokers)
     unusable = [problem for component, seen in found.seen.items() if (problem := broker_flaw(component, seen))]
     assert not unusable, "\n".join(unusable)
-    servers = {component: (seen["server"], seen["database"]) for component, seen in found.seen.items()}
     addresses = {component: f"{seen['address']}/{seen['database']}" for component, seen in found.seen.items()}
-    assert len(set(servers.values())) == 1, f"components use different brokers: {addresses}"
+    assert len(set(servers_of(found).values())) == 1, f"components use different brokers: {addresses}"
     apart = workers_flaw(found)
     assert not apart, apart
     outdated = broker_problem(subject)

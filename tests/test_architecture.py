@@ -145,8 +145,8 @@ def test_every_pod_with_git_sync_keeps_the_declared_interval() -> None:
     assert architecture.other_periods(subject, 120) == ["5 s in scheduler-0"]
 
 
-def brokers(*, workers: dict[str, list[str]] | None = None, **worker: Any) -> Brokers:
-    """Two components with one broker; what is given differs in the worker."""
+def brokers(*, workers: dict[str, list[str]] | None = None, mute: bool = False, **worker: Any) -> Brokers:
+    """Two components with one broker, which may tell nothing of itself; what is given differs in the worker."""
     scheduler = {
         "scheme": "redis",
         "address": "airflow-redis:6379",
@@ -156,6 +156,8 @@ def brokers(*, workers: dict[str, list[str]] | None = None, **worker: Any) -> Br
         "role": "master",
         "writable": True,
     }
+    if mute:
+        del scheduler["server"], scheduler["role"]
     return Brokers({"worker": {**scheduler, **worker}, "scheduler": scheduler}, workers, [])
 
 
@@ -167,6 +169,8 @@ def brokers(*, workers: dict[str, list[str]] | None = None, **worker: Any) -> Br
         (brokers(error="AuthenticationError: WRONGPASS"), "the worker cannot use its broker, airflow-redis:6379"),
         (brokers(server="two", address="redis.other:6379"), "'worker': 'redis.other:6379/0'"),
         (brokers(database="1"), "components use different brokers"),
+        (brokers(mute=True, address="redis.other:6379"), "components use different brokers"),
+        (brokers(mute=True, workers={"celery@w": ["default"]}, database="1"), "components use different brokers"),
         (brokers(workers={"celery@w": ["gpu"]}), "tasks go to the queue default"),
         (brokers(workers={"celery@w": ["default"], "celery@v": []}), "celery@v consume no queue"),
         (
@@ -183,8 +187,9 @@ def test_a_wrong_broker_is_named(found: Brokers, told: str) -> None:
 
 
 def test_a_right_broker_passes() -> None:
-    """One server for all, and a worker that consumes the queue; or workers that cannot be asked."""
-    for healthy in (brokers(workers={"celery@w": ["default", "gpu"]}), brokers()):
+    """One server for all, and a worker that consumes the queue; or workers or a broker that cannot be asked."""
+    named_otherwise = brokers(mute=True, workers={"celery@w": ["default"]}, address="airflow-redis.airflow:6379")
+    for healthy in (brokers(workers={"celery@w": ["default", "gpu"]}), brokers(), brokers(mute=True), named_otherwise):
         judge_brokers(SimpleNamespace(see=lambda _, it=healthy: it, value=lambda *_: None, release="r"))  # type: ignore[arg-type]
 
 

@@ -31,6 +31,38 @@ TLS = {"AIRFLOW__CELERY__SSL_ACTIVE": "True"}
 PREFIX = {"AIRFLOW__CELERY_BROKER_TRANSPORT_OPTIONS__GLOBAL_KEYPREFIX": "team_"}
 
 
+REFUSING = """
+from types import SimpleNamespace
+from redis.exceptions import NoPermissionError
+def refuse(*_):
+    raise NoPermissionError("this user has no permissions to run the 'info' command")
+kept = {}
+client = SimpleNamespace(info=refuse, set=lambda key, value, ex: kept.update({key: value.encode()}), get=kept.get,
+                         delete=kept.pop)
+channel = SimpleNamespace(default_channel=SimpleNamespace(client=client))
+class Celery:
+    def __init__(self, broker):
+        self.conf = SimpleNamespace()
+    def connection_for_write(self, connect_timeout):
+        return channel
+"""
+
+
+def install(modules: dict[str, str], folder: Path) -> None:
+    for name, text in modules.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+
+
+def test_a_user_who_may_not_ask_for_info_writes_all_the_same(tmp_path: Path) -> None:
+    errors = "class RedisError(Exception): ...\nclass NoPermissionError(RedisError): ...\n"
+    redis = {"redis/__init__.py": "from redis import exceptions\n", "redis/exceptions.py": errors}
+    install({"celery.py": REFUSING, "kombu.py": MODULES["kombu.py"], **redis}, tmp_path)
+    given = {"AIRFLOW__CELERY__BROKER_URL": "redis://r", "AIRFLOW_HOME": str(tmp_path), "PYTHONPATH": str(tmp_path)}
+    seen = json.loads(process.run([sys.executable, PROBES / "broker.py", "0", "0"], env=given, deadline=30).stdout)
+    assert seen["writable"] is True and not {"error", "server", "role"} & set(seen)
+
+
 @pytest.mark.parametrize(
     ("url", "options", "address", "database", "asked"),
     [
@@ -44,9 +76,7 @@ PREFIX = {"AIRFLOW__CELERY_BROKER_TRANSPORT_OPTIONS__GLOBAL_KEYPREFIX": "team_"}
 def test_sentinels_and_keys_of_its_own_are_left_to_airflows_app(
     tmp_path: Path, url: str, options: dict[str, str], address: str, database: str, asked: str
 ) -> None:
-    for name, text in MODULES.items():
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(text)
+    install(MODULES, tmp_path)
     given = {"AIRFLOW__CELERY__BROKER_URL": url, "AIRFLOW_HOME": str(tmp_path), "PYTHONPATH": str(tmp_path)}
     answer = process.run([sys.executable, PROBES / "broker.py", "0", "0"], env={**given, **options}, deadline=30)
     seen = json.loads(answer.stdout)
