@@ -62,12 +62,18 @@ def test_task_pods_run_the_documented_image(subject: Subject) -> None:
     """Task pods MUST run the image of the promised Airflow version."""
     image = ordinary_pod(subject).container("base").image  # of a task that failed for it, too
     scheduler = subject.pod("scheduler").container("scheduler").image
-    by_digest = "@" in scheduler  # the chart gives the executor a repository and a tag only
-    assert image == scheduler or by_digest, (
-        f"task pods run {image}, the scheduler runs {scheduler}: set defaultAirflowTag"
-    )
-    version, promised = subject.see(facts).seen["airflow"], subject.settings.AIRFLOW
+    same = image == scheduler or "@" in scheduler  # the chart gives the executor a repository and a tag only
+    try:
+        version = subject.see(facts).seen["airflow"]
+    except Blocked:
+        assert same, f"task pods run {image}, the scheduler runs {scheduler}: set defaultAirflowTag"
+        raise
+    promised = subject.settings.AIRFLOW
     assert version == promised, f"{image} holds Airflow {version}, promised is {promised}: set defaultAirflowTag"
+    if not same:
+        subject.note(
+            "AF-POD-003", f"task pods run {image}, the scheduler runs {scheduler}; both hold Airflow {version}"
+        )
 
 
 @requirement("AF-POD-004")

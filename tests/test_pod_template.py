@@ -8,8 +8,9 @@ from typing import Any, cast
 import pytest
 import yaml
 
+from conformance.test_pod_template import test_task_pods_run_the_documented_image as judge_image
 from fixtures.environment import container_spec
-from fixtures.errors import TargetFailed
+from fixtures.errors import Blocked, TargetFailed
 from fixtures.objects import Pod, Workload
 from fixtures.observations.pod_template import (
     Template,
@@ -260,3 +261,39 @@ def workers(kept: str = "Retain", *, own: bool = True, remote: bool = False, sca
 )
 def test_a_worker_that_is_scaled_away_keeps_no_log_to_itself(release: Any, told: str) -> None:
     assert told in why_logs_leave(release) and bool(told) == bool(why_logs_leave(release))
+
+
+@pytest.mark.parametrize(
+    ("image", "version", "told"),
+    [
+        ("apache/airflow:2.9.0", "2.9.0", None),
+        ("site/tasks:7", "2.9.0", "note"),
+        ("site/tasks:7", "2.9.3", "holds Airflow 2.9.3"),
+        ("apache/airflow:2.9.3", "", "task pods run apache/airflow:2.9.3"),
+        ("apache/airflow:2.9.0", "", "no task told"),
+    ],
+)
+def test_an_image_of_the_tasks_own_must_hold_the_promised_version(
+    monkeypatch: pytest.MonkeyPatch, image: str, version: str, told: str | None
+) -> None:
+    def seen(_: Any) -> Any:
+        if not version:
+            raise Blocked("no task told its version", by="AF-CMP-003")
+        return SimpleNamespace(seen={"airflow": version})
+
+    task = Pod({"metadata": {"name": "t", "uid": "t"}, "spec": spec()})
+    task.raw["spec"]["containers"][0]["image"] = image
+    monkeypatch.setattr("conformance.test_pod_template.ordinary_pod", lambda _: task)
+    notes: list[str] = []
+    subject: Any = SimpleNamespace(
+        pod=lambda _: scheduler(),
+        see=seen,
+        note=lambda _, text: notes.append(text),
+        settings=SimpleNamespace(AIRFLOW="2.9.0"),
+    )
+    if told in (None, "note"):
+        judge_image(subject)
+    else:
+        with pytest.raises((AssertionError, Blocked), match=told):
+            judge_image(subject)
+    assert bool(notes) == (told == "note")
