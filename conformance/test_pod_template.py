@@ -84,7 +84,8 @@ def test_the_template_is_complete(subject: Subject) -> None:
     assert policy == "Never", (
         f"restartPolicy of the pod template is {policy or 'not set'}: a task that ended starts again"
     )
-    missing = missing_in(declared, scheduler, subject.dags_folder, subject.log_folder())
+    workload = subject.cluster.workload("scheduler")
+    missing = missing_in(declared, scheduler, subject.dags_folder, subject.log_folder(), workload)
     assert not missing, f"task pods of the template {declared.path} lack what the scheduler has: {'; '.join(missing)}"
     account, wanted = declared.spec.get("serviceAccountName"), declared_service_account(subject)
     assert account and (not wanted or account == wanted), (

@@ -94,6 +94,22 @@ def test_what_the_scheduler_has_and_tasks_would_not() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("above", "pod", "base", "lost"),
+    [
+        ({}, {}, {}, []),  # fsGroup of the scheduler's pod is admission's, which gives it to task pods too
+        ({"fsGroup": 0, "runAsUser": 50000}, {"fsGroup": 0}, {"runAsUser": 50000}, []),
+        ({"fsGroup": 0, "runAsUser": None}, {"runAsUser": 1}, {}, ["no securityContext.fsGroup"]),
+        ({"fsGroup": 0, "runAsUser": 50000}, {"fsGroup": 0}, {}, ["no securityContext.runAsUser"]),
+    ],
+)
+def test_the_security_context_is_that_which_the_scheduler_declares(above: Any, pod: Any, base: Any, lost: Any) -> None:
+    workload = Workload({"kind": "Deployment", "spec": {"template": {"spec": spec(securityContext=above)}}})
+    body = spec(securityContext=pod)
+    body["containers"][0]["securityContext"] = base
+    assert missing_in(template(body), scheduler(), "/opt/airflow/dags/x", "/logs", workload) == lost
+
+
 def test_somebody_must_fill_an_empty_volume_for_dags() -> None:
     body = spec(securityContext={"fsGroup": 0}, initContainers=[])
     assert missing_in(template(body), scheduler(), "/opt/airflow/dags/x", "/logs") == [
