@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,9 +14,9 @@ import pytest
 
 from conformance.test_roles import test_each_role_may_do_what_it_is_for as judge
 from fixtures import process
-from fixtures.errors import Unsupported
+from fixtures.errors import TargetFailed, Unsupported
 from fixtures.observations import roles
-from fixtures.session import LOGIN_MARK
+from fixtures.session import LOGIN_MARK, Credentials, new_password
 from fixtures.subject import PROBES, Subject
 
 SHIPPED = {"Viewer": ["can_read on DAGs"], "Admin": ["can_read on DAGs", "can_create on Users"]}
@@ -105,3 +106,38 @@ def test_the_way_to_log_in_is_read_as_flask_reads_it(tmp_path: Path, config: str
 )
 def test_login_pages_of_airflow_are_known_with_a_form_or_without(page: str, known: bool) -> None:
     assert bool(LOGIN_MARK.search(page)) == known
+
+
+FORM = (
+    '<input class="form-control" id="password" name="password" type="password" value="">\n'
+    '<span class="help-block">The user&#39;s password for authentication</span>\n{password}'
+    '<input class="form-control" id="conf_password" name="conf_password" type="password" value="">\n'
+    '<span class="help-block">Please rewrite</span>\n{again}'
+)
+ALERT = '<div class="alert alert-danger">\n  {}\n</div>\n'
+
+
+@pytest.mark.parametrize(
+    ("password", "again", "kind", "says"),
+    [
+        (ALERT.format("It&#39;s too short."), "", Unsupported, "It's too short."),
+        ("", ALERT.format("Passwords must match"), TargetFailed, "did not make a user: 200"),
+        ("", "", TargetFailed, "did not make a user: 200"),
+    ],
+)
+def test_a_rule_of_the_site_for_passwords_is_no_fault(password: str, again: str, kind: Any, says: str) -> None:
+    page = FORM.format(password=password, again=again)
+    session = SimpleNamespace(
+        get=lambda _: SimpleNamespace(status=200, text='<option value="2">Viewer</option>'),
+        submit=lambda *_: SimpleNamespace(status=200, text=page),
+    )
+    subject: Any = SimpleNamespace(airflow=SimpleNamespace(login=lambda: session, stamp=""))
+    with pytest.raises(kind, match=says):
+        roles.make_user_in_ui(subject, Credentials("somebody", new_password()), "Viewer")
+
+
+def test_passwords_are_such_as_flask_appbuilder_wants_where_it_looks() -> None:
+    password, other = new_password(), new_password()
+    counts = [len(re.findall(kind, password)) for kind in ("[A-Z]", "[a-z]", "[0-9]", "[^0-9a-zA-Z]")]
+    assert all(has >= wanted for has, wanted in zip(counts, (2, 3, 2, 1), strict=True)) and len(password) >= 10
+    assert password != other
