@@ -245,6 +245,15 @@ class TestDeployment:
         unready = replica("webserver", 2, container("webserver", ready=False))
         assert "0 of 1 pods" in missing(deployment("webserver", revision=2), unready, sets=self.SETS)
 
+    def test_pods_of_another_deployment_do_not_count_though_the_selector_matches_them(self) -> None:
+        other = replicaset("webserver", 1)
+        other["metadata"] |= {"uid": "other", "ownerReferences": [{"kind": "Deployment", "name": "set", "uid": "set"}]}
+        pods = pod("set-x", "webserver", owner=("ReplicaSet", "set", "other")), replica("webserver", 2)
+        assert missing(deployment("webserver", revision=2), *pods, sets=(other, *self.SETS)) == ""
+        assert "older" in missing(deployment("webserver", revision=2), *pods, sets=self.SETS), (
+            "whose it is, nobody says"
+        )
+
     def test_pods_of_others_do_not_count(self) -> None:
         others = (replica("scheduler", 7), member("webserver", "r0"))
         assert missing(deployment("webserver", revision=2), *others, replica("webserver", 2), sets=self.SETS) == ""
