@@ -21,6 +21,7 @@ from fixtures.observations.pod_template import (
     moved,
     option_of_tasks,
     outdated,
+    taken_all_the_same,
     too_tight,
     why_logs_leave,
 )
@@ -313,3 +314,22 @@ def test_an_image_of_the_tasks_own_must_hold_the_promised_version(
         with pytest.raises((AssertionError, Blocked), match=told):
             judge_image(subject)
     assert bool(notes) == (told == "note")
+
+
+@pytest.mark.parametrize(
+    ("objection", "ran", "taken"),
+    [
+        ('pods "x" is forbidden: exceeded quota: site, requested: pods=1, used: pods=80', True, "hello-x"),
+        ("ValidatingAdmissionPolicy 'site' with binding 'all' denied request: only the scheduler may", True, "hello-x"),
+        ('pods "x" is forbidden: exceeded quota: site', False, ""),
+        ('pods "x" is forbidden: error looking up service account airflow/ghost: not found', True, ""),
+        ('422 Pod "x" is invalid: spec.containers[0].volumeMounts[1].name: Not found', True, ""),
+    ],
+)
+def test_a_task_pod_that_ran_outweighs_what_is_said_of_the_suite_s(objection: str, ran: bool, taken: str) -> None:
+    def see(_: Any) -> Any:
+        if not ran:
+            raise Blocked("the task failed", by="AF-EXM-002")
+        return SimpleNamespace(finished=SimpleNamespace(pod=lambda _: SimpleNamespace(name="hello-x")))
+
+    assert taken_all_the_same(cast("Subject", SimpleNamespace(see=see)), objection) == taken
