@@ -55,7 +55,7 @@ def test_stored_credentials_can_be_read(subject: Subject) -> None:
 
 @requirement("AF-SCR-005")
 def test_secrets_in_use_exist_and_their_servers_answer(subject: Subject) -> None:
-    """Pods SHOULD be able to start again as they are, and servers that Secrets name SHOULD answer the scheduler."""
+    """Pods SHOULD be able to start again as they are, and servers that Secrets name SHOULD answer their readers."""
     absent = absent_objects(subject)
     assert not absent, "\n".join(absent) + "\nmake it again, or take it out of the values"
     refused = not_taken_again(subject)

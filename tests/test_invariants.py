@@ -91,6 +91,35 @@ def test_errors_are_told_with_what_belongs_to_them() -> None:
     assert found[0].endswith("server closed the connection")
 
 
+TRACE = """\
+Traceback (most recent call last):
+  File "urllib3/response.py", line 761, in _error_catcher
+    ERROR = 1
+urllib3.exceptions.ReadTimeoutError: Read timed out.
+"""
+
+
+@pytest.mark.parametrize(
+    ("log", "told"),
+    [
+        ("[2026-11-22T19:00:01.000+0000] {x.py:121} WARNING - timeout accessing the Kube API. Retrying.\n" + TRACE, 0),
+        ("[2026-11-22 19:00:01,000: WARNING/MainProcess] retrying\n" + TRACE, 0),
+        ("[2026-11-22 19:00:01 +0000] [7] [WARNING] retrying\n" + TRACE, 0),
+        ("[2026-11-22T19:00:01.000+0000] {x.py:121} WARNING - state ERROR of another system\n", 0),
+        ("[2026-11-22T19:00:01.000+0000] {x.py:121} WARNING - x\nException in thread Thread-1:\n" + TRACE, 1),
+        ("[2026-11-22T19:00:01.000+0000] {x.py:121} WARNING - x\nProcess ForkProcess-1:\n" + TRACE, 1),
+        ("[2026-11-22 19:00:01,000: WARNING/ForkPoolWorker-1] " + TRACE, 1),
+        ("[2026-11-22T19:00:01.000+0000] {x.py:121} INFO - going on\n" + TRACE, 1),
+        ("[2026-11-22T19:00:01.000+0000] {x.py:121} ERROR - it broke\n" + TRACE, 1),
+        ("[2026-11-22T19:00:01.000+0000] [SOURCE:DAG_PROCESSOR] {x.py:121} ERROR - it broke\n" + TRACE, 1),
+        (TRACE, 1),
+    ],
+)
+def test_a_traceback_is_as_bad_as_what_it_belongs_to(log: str, told: int) -> None:
+    again = log + "[2026-11-22T19:00:02.000+0000] {x.py:1} ERROR - another\n"
+    assert (len(list(errors_in(log))), len(list(errors_in(again)))) == (told, told + 1)
+
+
 def test_an_error_is_told_in_one_line() -> None:
     first = unexpected("scheduler", LOG, [])[0]
     assert "Exception when executing the loop" in first

@@ -655,3 +655,39 @@ def test_a_secrets_backend_of_the_parser_must_be_there_for_tasks(
     pods = of_volumes("scheduler", []), of_volumes("worker", [])
     subject = scheduler_and_worker(*pods, scheduler_backend=parser, worker_backend=tasks)
     assert (len(security.missing_backend(subject)), len(subject.notes)) == (told, noted)
+
+
+@pytest.mark.parametrize(
+    ("readers", "nobody_from", "told"),
+    [
+        ({"worker"}, {"scheduler"}, []),
+        ({"worker"}, {"worker"}, ["secret/lake#url names warehouse:5432, and from the worker it does not resolve"]),
+        ({"scheduler", "worker"}, {"scheduler"}, ["from the scheduler"]),
+        ({"create-user-job"}, {"scheduler"}, []),
+    ],
+)
+def test_a_server_is_asked_for_where_its_name_is_read(
+    readers: set[str], nobody_from: set[str], told: list[str]
+) -> None:
+    source = {"secretKeyRef": {"name": "lake", "key": "url"}}
+    workloads = [
+        {
+            "metadata": {"name": name, "labels": {"release": "airflow", "component": name}},
+            "spec": {
+                "template": {"spec": {"containers": [{"name": name, "env": [{"name": "U", "valueFrom": source}]}]}}
+            },
+        }
+        for name in readers
+    ]
+    recorder = SimpleNamespace(objects=lambda kind: workloads if kind == "deployments" else [], ever=lambda _: [])
+    subject: Any = SimpleNamespace(
+        see=lambda _: None,
+        release="airflow",
+        cluster=SimpleNamespace(recorder=recorder, secret=lambda _: {"url": "postgresql://u:p@warehouse/x"}),
+        running=lambda component: [component],
+        ask=lambda component, *asked: dict.fromkeys(
+            asked[2:], "it does not resolve" if component in nobody_from else ""
+        ),
+    )
+    found = security.unreachable_hosts(subject)
+    assert len(found) == len(told) and all(text in one for text, one in zip(told, found, strict=True))
