@@ -13,7 +13,7 @@ from conformance.test_metadata_database import test_the_metadata_database_serves
 from fixtures import statsd
 from fixtures.airflow import DagRun
 from fixtures.environment import Environments
-from fixtures.errors import BudgetExceeded, TargetFailed
+from fixtures.errors import BudgetExceeded, TargetFailed, Unsupported
 from fixtures.kube import ApiError
 from fixtures.metrics import parse
 from fixtures.objects import Pod
@@ -246,20 +246,33 @@ def test_failures_are_compared_with_what_failed_otherwise() -> None:
     assert failures_beside_successes(NONE, after) == (5, 2)
 
 
-def annotated(asked: list[bool], error: ApiError | None = None, **annotations: str) -> Any:
-    """A subject whose exporter's Service has annotations; `asked` gets whether the exporter was asked with TLS."""
+def exporter(*more: str, **annotations: str) -> Pod:
+    """A ready pod of the exporter, with more containers."""
+    containers = [{"name": name, "image": "x"} for name in ("statsd", *more)]
+    status = {"podIP": "10.0.0.1", "conditions": [{"type": "Ready", "status": "True"}]}
+    metadata = {"name": "statsd-1", "uid": "u", "annotations": annotations}
+    return Pod({"metadata": metadata, "spec": {"containers": containers}, "status": status})
+
+
+def annotated(
+    asked: list[bool], error: ApiError | None = None, *, pod: Pod | None = None, deaf: str = "", **annotations: str
+) -> Any:
+    """A subject whose exporter's Service has annotations; `asked` gets whether the exporter was asked with TLS.
+
+    The error comes of every port, or only of `deaf`.
+    """
     given = {"prometheus.io/scrape": "true", "prometheus.io/port": "9102"}
     given |= {f"prometheus.io/{name}": value for name, value in annotations.items()}
 
     def page(pod: Any, port: str, path: str, *, tls: bool) -> str:
         asked.append(tls)
-        if error:
+        if error and str(port) in (deaf or str(port)):
             raise error
         return "airflow_x 1\n"
 
     cluster = SimpleNamespace(
         service=lambda _: {"metadata": {"annotations": given}, "spec": {"ports": [{"port": 9102}]}},
-        pods=lambda _: [SimpleNamespace(name="statsd-1", ready=True, deleted=False, address="10.0.0.1")],
+        pods=lambda _: [pod or exporter()],
         proxy_get_pod=page,
     )
     return SimpleNamespace(
@@ -282,6 +295,25 @@ def test_a_scheme_that_the_exporter_does_not_speak_is_told() -> None:
     subject = annotated([], ApiError("503 server gave HTTP response to HTTPS client"), scheme="https")
     with pytest.raises(TargetFailed, match=r"port=9102 and prometheus.io/scheme=https .*\(503 server gave HTTP"):
         annotated_targets(subject)
+
+
+RESET = ApiError("503 connection reset by peer")
+
+
+@pytest.mark.parametrize(
+    ("pod", "port", "deaf", "raises"),
+    [
+        (exporter("istio-proxy"), "9102", "", Unsupported),
+        (exporter("istio-proxy"), "9125", "", Unsupported),
+        (exporter(**{"ambient.istio.io/redirection": "enabled"}), "9102", "", Unsupported),
+        (exporter("istio-proxy"), "9125", "9125", TargetFailed),  # the mesh lets others in, too
+        (exporter("istio-proxy"), "15020", "", TargetFailed),  # merged metrics, which all may read
+        (exporter(), "9102", "", TargetFailed),
+    ],
+)
+def test_a_mesh_that_lets_nobody_in_is_no_fault_of_the_annotations(pod: Pod, port: str, deaf: str, raises: Any) -> None:
+    with pytest.raises(raises):
+        annotated_targets(annotated([], RESET, pod=pod, deaf=deaf, port=port))
 
 
 def timed(total: float, mapping: str = "", *, since: float = 100, earlier: float = 0, count: int = 2) -> Any:
