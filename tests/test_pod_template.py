@@ -10,7 +10,7 @@ import yaml
 
 from conformance.test_pod_template import test_task_pods_run_the_documented_image as judge_image
 from fixtures.environment import container_spec
-from fixtures.errors import Blocked, TargetFailed
+from fixtures.errors import Blocked, HarnessError, TargetFailed
 from fixtures.objects import Pod, Workload
 from fixtures.observations.pod_template import (
     Template,
@@ -288,14 +288,16 @@ def test_a_worker_that_is_scaled_away_keeps_no_log_to_itself(release: Any, told:
         ("site/tasks:7", "2.9.3", "holds Airflow 2.9.3"),
         ("apache/airflow:2.9.3", "", "task pods run apache/airflow:2.9.3"),
         ("apache/airflow:2.9.0", "", "no task told"),
+        ("site/tasks:7", "unseen", "no task told"),
     ],
 )
 def test_an_image_of_the_tasks_own_must_hold_the_promised_version(
     monkeypatch: pytest.MonkeyPatch, image: str, version: str, told: str | None
 ) -> None:
     def seen(_: Any) -> Any:
-        if not version:
-            raise Blocked("no task told its version", by="AF-CMP-003")
+        if version in ("", "unseen"):
+            failed = HarnessError("the webserver cannot be reached") if version else TargetFailed("the task failed")
+            raise Blocked("no task told its version", by="AF-CMP-003") from failed
         return SimpleNamespace(seen={"airflow": version})
 
     task = Pod({"metadata": {"name": "t", "uid": "t"}, "spec": spec()})
