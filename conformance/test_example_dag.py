@@ -6,8 +6,9 @@ from zoneinfo import ZoneInfo
 from fixtures import dagfiles, groomer, mail
 from fixtures.catalogue import requirement
 from fixtures.errors import Blocked, TargetFailed, Unsupported
-from fixtures.observations import LOGS_GONE, hello, listed, log_of
+from fixtures.observations import HELLO, LOGS_GONE, hello, listed, log_of
 from fixtures.observations.examples import (
+    FIRST_TRY,
     daily_report,
     etl,
     etl_again,
@@ -55,7 +56,7 @@ def test_the_example_dag_says_hello(subject: Subject) -> None:
     run = subject.see(hello)
     assert run.finished.tasks["hello_task"].state == "success"
     if LOGS_GONE not in run.log:  # a lost log is the finding of AF-LOG-001
-        assert "Hello from Airflow!" in run.log, (
+        assert HELLO in run.log, (
             f"the task's output is not in its log ({declared_logging(subject)}):\n{run.log[-2000:]}"
         )
 
@@ -94,7 +95,7 @@ def test_a_failed_try_is_repeated(subject: Subject) -> None:
         f"right is success at try 2\n{run.first_log[-1500:]}"
     )
     if LOGS_GONE not in run.first_log:
-        assert "the first try fails on purpose" in run.first_log, f"the log of try 1 lost it:\n{run.first_log[-1500:]}"
+        assert FIRST_TRY in run.first_log, f"the log of try 1 lost it:\n{run.first_log[-1500:]}"
         assert "the second try succeeds" not in run.first_log, (
             "the log of try 1 holds that of try 2: [logging] log_filename_template must name the try"
         )
@@ -133,9 +134,7 @@ def test_the_log_outlives_the_task(subject: Subject) -> None:
         f"{proxy_asked(subject, ran_on) or why_lost(log) or 'its words follow'} (NetworkPolicies on the worker: "
         f"{subject.policies_on('worker')})\n" + log[-2000:]
     )
-    assert "Hello from Airflow!" in log, (
-        f"the log holds no output of the task ({declared_logging(subject)}):\n{log[-2000:]}"
-    )
+    assert HELLO in log, f"the log holds no output of the task ({declared_logging(subject)}):\n{log[-2000:]}"
     logs = [(run, "hello_task", log)]
     try:
         logs += [(subject.see(etl).finished.run, task_id, text) for task_id, text in etl_logs(subject).items()]
@@ -169,8 +168,8 @@ def test_logs_stay(subject: Subject) -> None:
     for later in (etl_again, daily_report):  # time passes
         subject.settle(later)
     if LOGS_GONE not in seen.log:
-        log = log_of(subject, seen.finished, "hello_task")
-        assert "Hello from Airflow!" in log, f"the log was readable and is not any more:\n{log[-1000:]}"
+        log = log_of(subject, seen.finished, "hello_task", HELLO)
+        assert HELLO in log, f"the log was readable and is not any more:\n{log[-1000:]}"
     if planted.pod.uid not in {pod.uid for pod in subject.cluster.pods(planted.component)}:
         subject.note(
             "AF-LOG-003", f"{planted.pod.name} was replaced during the run: only the logs themselves were looked at"

@@ -2,7 +2,7 @@
 
 from fixtures.catalogue import requirement
 from fixtures.errors import Blocked
-from fixtures.observations import LOGS_GONE, airflow_access, external, hello
+from fixtures.observations import HELLO, LOGS_GONE, airflow_access, external, hello
 from fixtures.observations.architecture import component_health
 from fixtures.observations.monitoring import declared_logging, grid_states, shaped, triggered_in_ui, ui_log
 from fixtures.subject import Subject
@@ -38,7 +38,7 @@ def test_the_log_view_shows_the_output(subject: Subject) -> None:
     if LOGS_GONE in run.log:
         raise Blocked("the log is lost, whoever asks for it", by="AF-LOG-001")
     log = ui_log(subject, run.finished.run, run.finished.tasks["hello_task"])
-    assert "Hello from Airflow!" in log, (
+    assert HELLO in log, (
         f"the log view of the UI lacks the task's output ({declared_logging(subject)}), it shows:\n{log[-1500:]}"
     )
 

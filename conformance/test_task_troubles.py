@@ -4,10 +4,8 @@ from fixtures.catalogue import requirement
 from fixtures.observations import LOGS_GONE
 from fixtures.observations.neighbours import while_running
 from fixtures.observations.queued import queued
-from fixtures.observations.troubles import enough, no_image, too_large, too_much, was_oom_killed
+from fixtures.observations.troubles import KILLED, enough, no_image, too_large, too_much, was_oom_killed
 from fixtures.subject import Subject
-
-KILLED = ("SIGKILL", "-9", "out of memory", "OOM")
 
 
 @requirement("AF-LOG-002")

@@ -167,6 +167,7 @@ class TestRealAirflow:
         assert (task.state, task.try_number, bool(task.hostname)) == ("success", 1, True)
         log = listed.log(run, "hello_task", task.try_number)
         assert "Hello from Airflow!" in log
+        assert log.strip().endswith(listed.log_so_far(run, "hello_task", task.try_number).strip())
         assert others_in(log, run, "hello_task") == []
         assert others_in(log, run, "another_task") == [f"hello_world_dag.hello_task {run.run_id}"]
 

@@ -7,7 +7,7 @@ import io
 from fixtures.progress import Progress
 from fixtures.wait import Budgets, Waiter
 
-NAMES = ("dag_run", "dag_visible", "metric", "pod_death", "task_pod")
+NAMES = ("dag_run", "dag_visible", "metric", "pod_death", "remote_log", "task_pod")
 
 
 def waiter(seconds: float) -> Waiter:
