@@ -11,7 +11,7 @@ from fixtures.observations import (
     worker_ready,
     worker_stands,
 )
-from fixtures.observations.upgrade import labels_of_what_workloads_use, others_images
+from fixtures.observations.upgrade import helm_status, labels_of_what_workloads_use, others_images
 from fixtures.subject import Subject
 
 
@@ -19,7 +19,7 @@ from fixtures.subject import Subject
 def test_every_component_runs_the_promised_version(subject: Subject) -> None:
     """Chart, images, webserver, scheduler and tasks MUST all be of the promised versions."""
     promised, chart = subject.settings.AIRFLOW, f"airflow-{subject.settings.CHART_VERSION}"
-    helm = subject.helm.status(subject.release, subject.namespace) if subject.values else None
+    helm = helm_status(subject) if subject.values else None
     assert helm is None or helm.state == "deployed", (
         f"revision {helm.revision} of the Helm release is {helm.state}: that upgrade did not end well, and while one "
         f"is pending Helm refuses every other; `helm history {subject.release}`, then `helm rollback`"

@@ -43,17 +43,26 @@ def release(values: dict[str, Any], *pods: Pod, gone: tuple[Pod, ...] = (), scal
         wait_ready=wait_ready,
         workload=workload,
         is_scaled=lambda _: scaled,
-        restarted=lambda _: [],
+        recorder=SimpleNamespace(first=lambda _: []),
         task_pods=lambda _: [],
     )
     made.see = lambda observation: observation.look(made)  # type: ignore[method-assign]
     return made
 
 
-def worker(name: str, component: str = "worker") -> Pod:
-    labels = {"component": component, "release": "airflow"}
-    metadata = {"name": name, "uid": name, "labels": labels}
-    return Pod({"metadata": metadata, "spec": {"containers": []}, "status": {"phase": "Running"}})
+def worker(name: str, component: str = "worker", *, deleted: bool = False) -> Pod:
+    """A pod that runs, or one called `...-1`, whose container has ended; perhaps because somebody deleted the pod."""
+    labels = {"component": component, "release": "airflow", "tier": "airflow"}
+    metadata: dict[str, Any] = {
+        "name": name,
+        "uid": name,
+        "labels": labels,
+        "ownerReferences": [{"kind": "ReplicaSet"}],
+    }
+    metadata |= {"deletionTimestamp": "2026-11-22T19:00:00Z"} if deleted else {}
+    ended = {"name": component, "restartCount": 0, "state": {"terminated": {"reason": "OOMKilled", "exitCode": 137}}}
+    status = {"phase": "Running", "containerStatuses": [ended] if name.endswith("-1") else []}
+    return Pod({"metadata": metadata, "spec": {"containers": [{"name": component}]}, "status": status})
 
 
 def test_a_worker_at_rest_is_no_fault_and_keeps_no_run_waiting() -> None:
@@ -102,10 +111,11 @@ def judged(values: dict[str, Any], *, gone: Pod, now: Pod) -> None:
     judge(made)
 
 
-def test_an_autoscaler_may_take_a_worker_away() -> None:
-    judged(KEDA, gone=worker("w-1"), now=worker("w-0"))
-    judged({"workers": {"hpa": {"enabled": True}}}, gone=worker("w-1"), now=worker("w-0"))
-    with pytest.raises(AssertionError, match="the worker was replaced"):
+def test_a_worker_may_be_taken_away_and_must_not_end_by_itself() -> None:
+    """By an autoscaler, with its node, or by a rollout of a team's."""
+    for values in (KEDA, {"workers": {"hpa": {"enabled": True}}}, {}):
+        judged(values, gone=worker("w-1", deleted=True), now=worker("w-0"))
+    with pytest.raises(AssertionError, match=r"did not persist: container worker of w-1 ended once \(OOMKilled"):
         judged({}, gone=worker("w-1"), now=worker("w-0"))
 
 

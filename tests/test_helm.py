@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import threading
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -157,8 +158,9 @@ def test_values_are_all_computed_values(fake: Path, tmp_path: Path) -> None:
 
 def test_status_of_a_release(fake: Path, tmp_path: Path) -> None:
     entry = {"name": "r", "status": "failed", "revision": "2", "chart": "airflow-1.15.0"}
+    entry["updated"] = "2026-11-22 19:00:00.123456789 +0000 UTC"
     (tmp_path / "script").write_text(f"echo '{json.dumps([entry])}'\n")
-    assert Helm(fake).status("r", "ns") == Status("failed", 2, "airflow-1.15.0")
+    assert Helm(fake).status("r", "ns") == Status("failed", 2, "airflow-1.15.0", datetime(2026, 11, 22, 19, tzinfo=UTC))
     (tmp_path / "script").write_text("echo '[]'\n")
     assert Helm(fake).status("r", "ns") is None
 

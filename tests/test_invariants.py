@@ -55,7 +55,7 @@ def test_an_evicted_pod_counts() -> None:
     assert "low on memory" in str(ending)
 
 
-PREEMPTED = {"conditions": [{"type": "DisruptionTarget", "reason": "PreemptionByScheduler"}]}
+PREEMPTED = {"conditions": [{"type": "DisruptionTarget", "status": "True", "reason": "PreemptionByScheduler"}]}
 
 
 @pytest.mark.parametrize(("why", "told"), [({}, 0), ({"reason": "Evicted"}, 1), (PREEMPTED, 1)])
@@ -64,6 +64,27 @@ def test_a_pod_that_somebody_deletes_is_none_that_lost_its_place(why: dict[str, 
     seen = pod({"phase": "Failed", "containerStatuses": ended, **why})
     gone = Pod({**seen.raw, "metadata": {**seen.raw["metadata"], "deletionTimestamp": "2026-11-22T19:00:00Z"}})
     assert len(endings([gone], {})) == told
+
+
+SHUTDOWN = {"type": "DisruptionTarget", "status": "True", "reason": "TerminationByKubelet"}
+
+
+@pytest.mark.parametrize(
+    ("why", "told"),
+    [
+        ({"reason": "Terminated"}, 0),
+        ({"reason": "NodeShutdown"}, 0),
+        ({"conditions": [SHUTDOWN]}, 0),
+        ({"conditions": [{**SHUTDOWN, "status": "False"}]}, 1),
+        ({"reason": "Evicted", "conditions": [SHUTDOWN]}, 1),
+        (PREEMPTED, 1),
+        ({}, 1),
+    ],
+)
+def test_a_pod_whose_node_goes_did_not_end_by_itself(why: dict[str, Any], told: int) -> None:
+    """It stays there as failed, and nobody deletes it."""
+    ended = [{"name": "scheduler", "restartCount": 0, "state": {"terminated": {"reason": "Error", "exitCode": 143}}}]
+    assert len(endings([pod({"phase": "Failed", "containerStatuses": ended, **why})], {})) == told
 
 
 def test_a_command_is_tried_once_with_the_shortest_time() -> None:

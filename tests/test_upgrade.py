@@ -14,6 +14,7 @@ import pytest
 from fixtures import inventory, report
 from fixtures.chart import Chart
 from fixtures.deployment import Deployment
+from fixtures.helm import Status
 from fixtures.objects import Pod, Workload
 from fixtures.observations import upgrade
 from fixtures.observations.backup import Backup
@@ -268,3 +269,36 @@ def test_what_workloads_use_is_of_their_chart() -> None:
     subject: Any = SimpleNamespace(cluster=cluster, fullname="airflow", namespace="airflow", release="airflow")
     found = upgrade.labels_of_what_workloads_use(subject)
     assert found == {"service/airflow-statsd": "airflow-1.11.0", "configmap/airflow-statsd": "airflow-1.15.0"}
+
+
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+AN_HOUR_AGO, JUST_NOW = NOON - timedelta(hours=1), NOON - timedelta(seconds=20)
+
+
+@pytest.mark.parametrize(
+    ("states", "updated", "found"),
+    [
+        (["deployed"], AN_HOUR_AGO, "deployed"),
+        (["failed"], JUST_NOW, "failed"),
+        (["pending-upgrade", "pending-upgrade", "deployed"], JUST_NOW, "deployed"),
+        (["pending-upgrade", "deployed"], None, "deployed"),
+        (["pending-upgrade"] * 2, AN_HOUR_AGO, "pending-upgrade"),
+    ],
+)
+def test_an_upgrade_that_is_under_way_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch, states: list[str], updated: datetime | None, found: str
+) -> None:
+    """And one that was interrupted long ago is not."""
+    left = list(states)
+    waiter = Waiter(Progress(io.StringIO()), Budgets({"install": 480}))
+    monkeypatch.setattr(waiter.cancel, "wait", lambda _: None)
+    monkeypatch.setattr(waiter, "_sleep", lambda *_: None)
+    subject: Any = SimpleNamespace(
+        release="airflow",
+        namespace="airflow",
+        waiter=waiter,
+        cluster=SimpleNamespace(kube=SimpleNamespace(now=lambda: NOON)),
+        helm=SimpleNamespace(status=lambda *_: Status(left.pop(0), 2, "airflow-1.15.0", updated)),
+    )
+    status = upgrade.helm_status(subject)
+    assert status is not None and status.state == found and not left
