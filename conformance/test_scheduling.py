@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from fixtures.catalogue import requirement
 from fixtures.observations import facts, hello, scheduler_ready
-from fixtures.observations.examples import hoarding, parsed_dags, side_by_side, worker_limit
+from fixtures.observations.examples import came_late, hoarding, parsed_dags, side_by_side, worker_limit
 from fixtures.settings import Executor
 from fixtures.subject import Subject
 
@@ -25,6 +25,10 @@ def test_independent_tasks_run_side_by_side(subject: Subject) -> None:
     left, right = finished.tasks["left"], finished.tasks["right"]
     assert left.start and left.end and right.start and right.end, "a task has no times"
     if left.start < right.end and right.start < left.end:
+        return
+    first, last = ("left", "right") if left.start < right.start else ("right", "left")
+    if late := came_late(subject, finished, first, last):
+        subject.note("AF-SCH-001", late)
         return
     limits = {
         "[core] parallelism": subject.option("core", "parallelism", "32"),

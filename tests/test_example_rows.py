@@ -158,6 +158,15 @@ def parallel(left: TaskInstance, right: TaskInstance, args: str = "", **options:
     return Fake({"side_by_side": finished(left, right)}, given, pods=[worker])
 
 
+def cold(*, cold: bool = True, created: int = 0) -> Fake:
+    """The task `right` began when `left` had ended; its pod was created that many seconds after `left` began."""
+    fake = parallel(ran("left", 0, 60), ran("right", 90, 91))
+    raw = {"metadata": {"name": "r", "uid": "r", "creationTimestamp": (NOON + timedelta(seconds=created)).isoformat()}}
+    fake.seen["side_by_side"].pods["right"] = Pod(raw)
+    fake.cluster.came_cold = lambda pod: cold
+    return fake
+
+
 def started(seconds: int = 3, args: tuple[str, ...] = (), **options: str) -> Fake:
     task = ran("hello_task", seconds)
     hello, facts = SimpleNamespace(finished=finished(task)), SimpleNamespace(task=task)
@@ -232,6 +241,7 @@ Check = Callable[[Any], None]
         ),
         (E.test_links_in_mails_lead_to_the_ui, linking("wiki", GONE)),
         (S.test_independent_tasks_run_side_by_side, parallel(ran("left", 0, 60), ran("right", 30, 40))),
+        (S.test_independent_tasks_run_side_by_side, cold()),
         (S.test_pools_have_slots, lint(parsed(), parsed("theirs", own=False, pool="closed"))),
         (S.test_the_scheduler_is_declared_sanely, started()),
         (S.test_the_scheduler_is_declared_sanely, started(args=("airflow", "scheduler", "--num-runs", "-1"))),
@@ -288,6 +298,8 @@ def test_a_good_deployment_passes(check: Check, subject: Fake) -> None:
          "--autoscale of the worker's command line=1$"),
         (S.test_independent_tasks_run_side_by_side,
          parallel(ran("left", 0, 60), ran("right", 30, 40), celery__worker_prefetch_multiplier="0"), "whole queue"),
+        (S.test_independent_tasks_run_side_by_side, cold(cold=False), "one after the other"),
+        (S.test_independent_tasks_run_side_by_side, cold(created=61), "one after the other"),
         (S.test_pools_have_slots, lint(parsed(), pools=[Pool("default_pool", 0, 0)]), "pool default_pool has 0 slots"),
         (S.test_pools_have_slots, lint(parsed(pool="gone")), "pool gone does not exist"),
         (S.test_the_scheduler_is_declared_sanely, started(task_queued_timeout="5"), "task_queued_timeout is 5 s"),

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from fixtures.errors import TargetFailed
-from fixtures.terminal import findings, restarts, root_cause
+from fixtures.terminal import came_cold, findings, is_coming, restarts, root_cause
 from tests.stub_api import (
     RUNNING,
     container,
@@ -215,6 +215,39 @@ class TestScheduling:
     def test_a_cluster_that_grows_is_waited_for(self, reason: str, message: str) -> None:
         stuck = self.stuck()
         assert cause(stuck, events=[event(reason, stuck, message)]) is None
+
+
+class TestColdStarts:
+    SCALED = ("TriggeredScaleUp", "pod triggered scale-up: [{tasks 0->1 (max: 3)}]")
+    PULLING = ("Pulling", 'Pulling image "site/airflow:1"')
+
+    def test_a_node_that_comes_is_waited_for(self) -> None:
+        waiting = pod("t", "worker", phase="Pending")
+        assert not is_coming(waiting, [])
+        assert is_coming(waiting, [event(self.SCALED[0], waiting, self.SCALED[1])])
+        there = pod("t", "worker", phase="Running")
+        assert not is_coming(there, [event(self.SCALED[0], there, self.SCALED[1])])
+        assert came_cold(there, [event(self.SCALED[0], there, self.SCALED[1])]) and not came_cold(there, [])
+
+    @pytest.mark.parametrize(
+        ("then", "seconds", "coming"),
+        [
+            ("", 0, True),
+            ('Pulled: Successfully pulled image "site/airflow:1" in 90s', 5, False),
+            ('Pulled: Successfully pulled image "site/git-sync:4" in 2s', 5, True),
+            ('Failed: Failed to pull image "site/airflow:1": not found', 5, False),
+            ('Failed: Failed to pull image "site/airflow:1": not found', 90, True),
+        ],
+    )
+    def test_an_image_that_is_pulled_is_waited_for(self, then: str, seconds: int, coming: bool) -> None:
+        """Until it is there, or cannot be had; and again when it is tried again."""
+        scheduled = pod("t", "worker", phase="Pending")
+        scheduled["spec"]["nodeName"] = "n"
+        events = [event(self.PULLING[0], scheduled, self.PULLING[1], first=ago(60), last=ago(60))]
+        if then:
+            reason, _, message = then.partition(": ")
+            events.append(event(reason, scheduled, message, first=ago(seconds), last=ago(seconds)))
+        assert is_coming(scheduled, events) is coming
 
 
 class TestRefusedPods:

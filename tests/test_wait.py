@@ -6,6 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -37,7 +38,7 @@ def said() -> Said:
 
 @pytest.fixture
 def waiter(said: Said) -> Waiter:
-    return Waiter(said, Budgets({"none": 1e-9, "short": 0.3, "long": 60}))  # type: ignore[arg-type]
+    return Waiter(said, Budgets({"none": 1e-9, "short": 0.3, "long": 60, "cold_start": 1}))  # type: ignore[arg-type]
 
 
 def answers(*values: Any) -> Callable[[], Any]:
@@ -250,3 +251,21 @@ class TestBudgets:
         (tmp_path / "budgets.yaml").write_text(content)
         with pytest.raises(HarnessError):
             Budgets.load(tmp_path / "budgets.yaml")
+
+
+def test_the_clock_stands_while_a_wait_is_paused(waiter: Waiter) -> None:
+    looks: list[float] = []
+
+    def probe() -> bool | Pending:
+        looks.append(monotonic())
+        return looks[-1] - looks[0] > 0.8 or Pending("not there")
+
+    assert waiter.until("it", probe, budget="short", tick=0.05, paused=lambda: True)
+
+
+@pytest.mark.parametrize(("paused", "least", "most"), [(True, 1.2, 3.0), (False, 0.2, 1.2)])
+def test_a_pause_ends_too(waiter: Waiter, paused: bool, least: float, most: float) -> None:
+    began = monotonic()
+    with pytest.raises(BudgetExceeded, match="it: not there"):
+        waiter.until("it", answers(Pending("not there")), budget="short", tick=0.05, paused=lambda: paused)
+    assert least <= monotonic() - began < most
