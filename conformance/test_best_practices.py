@@ -11,6 +11,7 @@ from fixtures.observations.examples import (
     etl,
     etl_again,
     failing_log,
+    listed_dags,
     parsed_dags,
     start_dates_later,
     tested_locally,
@@ -61,7 +62,7 @@ def test_tasks_are_tried_again(subject: Subject) -> None:
 @requirement("AF-BP-004")
 def test_dags_are_found_by_tag(subject: Subject) -> None:
     """DAGs MUST have a tag, and filtering by a tag MUST list those DAGs and no other."""
-    found = subject.see(parsed_dags)
+    found = subject.see(listed_dags)
     for one in found:
         assert one.dag.tags or not one.own, f"{one.dag.dag_id} has no tag"
         if not one.dag.tags:
@@ -144,7 +145,7 @@ def test_dags_are_tested_without_the_scheduler(subject: Subject) -> None:
 @requirement("AF-OPS-006")
 def test_dags_are_files_of_the_repository(subject: Subject) -> None:
     """Every DAG SHOULD be a file of the Git repository."""
-    found = subject.see(parsed_dags)
+    found = subject.see(listed_dags)
     subject.require_git_sync()
     folder = PurePosixPath(subject.declared_dags_folder())
     foreign = [

@@ -45,7 +45,7 @@ def parsed(
     catchup: bool = False, doc_md: str = "doc", **changes: Any,
 ) -> Parsed:  # fmt: skip
     tasks = [Task(name, "", "", retries, timedelta(0), False, frozenset(), pool) for name in ("a", "b")]
-    return Parsed(dag(dag_id, **changes), DagDetails(dag_id, catchup, NOON, doc_md), tasks, source, own)
+    return Parsed(dag(dag_id, **changes), own, DagDetails(dag_id, catchup, NOON, doc_md), tasks, source)
 
 
 def a_mail(**changes: Any) -> Mail:
@@ -122,7 +122,9 @@ def pod(args: tuple[str, ...] = (), labels: Mapping[str, str] | None = None, **r
 
 def lint(*found: Parsed, later: dict[str, datetime] | None = None, **more: Any) -> Fake:
     names = {one.dag.dag_id: one.dag for one in found}
-    return Fake({"parsed_dags": list(found), "start_dates_later": later or {}}, dags=names, **more)
+    return Fake(
+        {"listed_dags": list(found), "parsed_dags": list(found), "start_dates_later": later or {}}, dags=names, **more
+    )
 
 
 def etl_run(**changes: Any) -> Fake:

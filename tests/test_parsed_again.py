@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 
 from fixtures.errors import BudgetExceeded
-from fixtures.observations.examples import Parsed, start_dates_later
+from fixtures.observations.examples import start_dates_later
 from fixtures.subject import Subject
 from tests.test_example_rows import NOON, Fake, parsed
 
@@ -26,16 +26,12 @@ def times_up(name: str, look: Any, **_: Any) -> Any:
 def subject(*again: str) -> Fake:
     """Two DAGs of the suite's and one of others, of which these were parsed again when the time was up."""
     found = [parsed("etl_pipeline"), parsed("conformance_facts"), parsed("theirs", own=False)]
-    before = [Parsed(replace(one.dag, last_parsed=NOON), *_rest(one)) for one in found]
+    before = [replace(one, dag=replace(one.dag, last_parsed=NOON)) for one in found]
     now = {one.dag.dag_id: replace(one.dag, last_parsed=LATER if one.dag.dag_id in again else NOON) for one in before}
     details = {one.dag.dag_id: replace(one.details, start_date=LATER) for one in before}
     fake = Fake({"parsed_dags": before}, dags=now, details=details)
     fake.waiter = SimpleNamespace(until=times_up, budgets=SimpleNamespace(seconds=lambda _: 300.0))
     return fake
-
-
-def _rest(one: Parsed) -> tuple[Any, ...]:
-    return one.details, one.tasks, one.source, one.own
 
 
 def later(fake: Fake) -> Any:
