@@ -1,16 +1,21 @@
-"""Logs of tasks: read again where they come late, and only there."""
+"""Logs of tasks: read again where they come late, and only there; who deletes them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from conformance.test_example_dag import test_logs_stay as judge
 from fixtures.airflow import ServerFailed
+from fixtures.objects import Pod
 from fixtures.observations import HELLO, log_with
 from fixtures.observations.neighbours import LINGER_SECONDS, lingering
+from fixtures.observations.pod_template import log_groomers
+from fixtures.settings import Executor
 from tests.stub_airflow import RUN, Stub, data
 from tests.waiting import waiter
 
@@ -81,3 +86,57 @@ def test_what_is_there_of_a_log_is_read_page_by_page(stub: Stub, last: str) -> N
     ]
     read = stub.client().log_so_far(RUN, "t", 1)
     assert read.split() == ["a", "b", "c"]
+
+
+OF_TASKS, OTHER = {"persistentVolumeClaim": {"claimName": "logs"}}, {"emptyDir": {}}
+MINUTE = ("bash", "-c", "find /opt/airflow/logs -type f -mmin +1 -delete")
+
+
+def keeping(name: str, volume: dict[str, Any], container: str) -> Pod:
+    """A pod with a container that writes logs and one that deletes them after a minute."""
+    mounts = [{"name": "logs", "mountPath": "/opt/airflow/logs"}]
+    containers = [
+        {"name": container, "volumeMounts": mounts},
+        {"name": f"{name}-log-groomer", "volumeMounts": mounts, "args": list(MINUTE)},
+    ]
+    spec = {"containers": containers, "volumes": [{"name": "logs", **volume}]}
+    return Pod({"metadata": {"name": name, "uid": name}, "spec": spec, "status": {"phase": "Running"}})
+
+
+@pytest.mark.parametrize(
+    ("executor", "of_scheduler", "of_writer", "told"),
+    [
+        (Executor.CELERY, OTHER, OTHER, {"w"}),
+        (Executor.CELERY, OTHER, OF_TASKS, {"w"}),
+        (Executor.CELERY, OF_TASKS, OF_TASKS, {"scheduler", "w"}),
+        (Executor.KUBERNETES, OF_TASKS, OF_TASKS, {"scheduler", "w"}),
+        (Executor.KUBERNETES, OTHER, OF_TASKS, {"w"}),
+    ],
+)
+def test_groomers_count_where_the_logs_of_tasks_lie(
+    executor: Executor, of_scheduler: dict[str, Any], of_writer: dict[str, Any], told: set[str]
+) -> None:
+    celery = executor is Executor.CELERY
+    writer, scheduler = keeping("w", of_writer, "worker" if celery else "base"), keeping("scheduler", of_scheduler, "s")
+    subject: Any = SimpleNamespace(
+        executor=executor,
+        running=lambda component: [writer],
+        see=lambda _: SimpleNamespace(finished=SimpleNamespace(pods={"hello_task": writer})),
+        log_folder_in=lambda pod, name: "/opt/airflow/logs",
+        cluster=SimpleNamespace(pods=lambda: [writer, scheduler]),
+    )
+    assert log_groomers(subject) == {f"{name} {name}-log-groomer": timedelta(minutes=1) for name in told}
+
+
+@pytest.mark.parametrize("later", [HELLO, LATE])
+def test_logs_that_are_sent_elsewhere_are_only_read_again(later: str) -> None:
+    """What pods keep of them may go at any time."""
+    subject = reading(later, seconds=0)
+    run = SimpleNamespace(run=RUN, tasks={"hello_task": SimpleNamespace(try_number=1)})
+    seen = {"hello": SimpleNamespace(log=HELLO, finished=run)}
+    subject.see, subject.settle = lambda observation: seen[observation.name], lambda _: None
+    if later == HELLO:
+        judge(subject)
+        return
+    with pytest.raises(AssertionError, match="was readable and is not any more"):
+        judge(subject)
