@@ -298,8 +298,6 @@ def test_a_good_deployment_passes(check: Check, subject: Fake) -> None:
         (S.test_independent_tasks_run_side_by_side,
          parallel(ran("left", 0, 60), ran("right", 61, 62), "--autoscale=1,1", celery__worker_autoscale="8,4"),
          "--autoscale of the worker's command line=1$"),
-        (S.test_independent_tasks_run_side_by_side,
-         parallel(ran("left", 0, 60), ran("right", 30, 40), celery__worker_prefetch_multiplier="0"), "whole queue"),
         (S.test_independent_tasks_run_side_by_side, cold(cold=False), "one after the other"),
         (S.test_independent_tasks_run_side_by_side, cold(created=61), "one after the other"),
         (S.test_pools_have_slots, lint(parsed(), pools=[Pool("default_pool", 0, 0)]), "pool default_pool has 0 slots"),
