@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from images.toolchain import Toolchain
 
 STORAGE = "/var/lib/containerd"
+FREEZER = Path("/sys/fs/cgroup/freezer")
+"""Where version 1 of Linux' control groups tells which processes stand still; other machines have no such place."""
 ROOMS_PLACE = "/var/lib/airflow-conformance/rooms"
 """Directory of the node with room for volumes."""
 ROOMS = 20
@@ -30,6 +33,8 @@ _PATCHES = "/kind/patches"
 _STORE_DEADLINE = 1200.0
 _CLONE_DEADLINE = 300.0
 _LOAD_DEADLINE = 900.0
+_LIST_DEADLINE = 30.0
+_THAWED = "THAWED"
 
 # kind merges these into what it gives to kubeadm. A node that lives for minutes needs no durable writes, and has nobody
 # to elect a leader against; the kubelet starts many pods at once.
@@ -220,6 +225,32 @@ def load_images(toolchain: Toolchain, cluster_name: str) -> None:
         )
     except process.CommandFailed as error:
         raise HarnessError(f"the images could not be loaded into the cluster: {error.cause}", error.remedy) from error
+
+
+def thaw(cluster_name: str, environment: Mapping[str, str]) -> bool:
+    """Let processes in a cluster's nodes go on that stand still, and return whether there were any.
+
+    runc has those of a container stand still while it changes what they may do. If it is killed just then, as when a
+    cluster is deleted that is still coming up, they never end, and neither does the node.
+
+    Args:
+        environment: leads docker to the engine.
+    """
+    listed = process.run(
+        ["docker", "ps", "--all", "--quiet", "--no-trunc", "--filter", f"label=io.x-k8s.kind.cluster={cluster_name}"],
+        deadline=_LIST_DEADLINE,
+        env=environment,
+        check=False,
+    )
+    still = [
+        state
+        for container in listed.stdout.split()
+        for state in FREEZER.glob(f"**/{container}/**/freezer.state")
+        if state.read_text().strip() != _THAWED
+    ]
+    for state in still:
+        state.write_text(_THAWED)
+    return bool(still)
 
 
 def release_node_storage(cluster_dir: Path) -> None:

@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 
 from fixtures import clusters
+from fixtures.process import CommandFailed
+from images import node
 
 
 @pytest.fixture(autouse=True)
@@ -69,3 +71,36 @@ def test_a_kept_cluster_leaves_the_users_kubeconfig_too(tmp_path: Path, monkeypa
     alive.release()
     clusters.delete(cluster, stub_kind(tmp_path), {})
     assert f"--kubeconfig {tmp_path / 'mine'}" in (tmp_path / "calls").read_text()
+
+
+def programs(directory: Path, **scripts: str) -> Path:
+    """Programs made of scripts; returns where kind is."""
+    directory.mkdir()
+    for name, script in scripts.items():
+        (directory / name).write_text(f"#!/bin/sh\n{script}\n")
+        (directory / name).chmod(0o755)
+    return directory / "kind"
+
+
+def test_a_node_that_cannot_end_is_thawed_and_deleted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """kind fails as long as a container of the node stands still, and only the groups of that node are changed."""
+    states = [tmp_path / "docker" / name / "pod" / "freezer.state" for name in ("ours", "others")]
+    for state in states:
+        state.parent.mkdir(parents=True)
+        state.write_text("FROZEN\n")
+    monkeypatch.setattr(node, "FREEZER", tmp_path)
+    kind = programs(tmp_path / "bin", docker="echo ours", kind=f"grep -q THAWED {states[0]}")
+    cluster, alive = clusters.register("airflow-conformance-1", own_engine=False)
+    alive.release()
+    clusters.delete(cluster, kind, {"PATH": f"{kind.parent}:/usr/bin:/bin"})
+    assert [state.read_text().strip() for state in states] == ["THAWED", "FROZEN"]
+    assert not cluster.directory.exists()
+
+
+def test_a_cluster_that_cannot_be_deleted_for_another_reason_is_told(tmp_path: Path) -> None:
+    kind = programs(tmp_path / "bin", docker="true", kind="echo no; exit 1")
+    cluster, alive = clusters.register("airflow-conformance-1", own_engine=False)
+    alive.release()
+    with pytest.raises(CommandFailed, match="no"):
+        clusters.delete(cluster, kind, {"PATH": f"{kind.parent}:/usr/bin:/bin"})
+    assert cluster.directory.exists()
