@@ -12,6 +12,7 @@ from fixtures.child import Ended
 from fixtures.clusters import OwnCluster
 from fixtures.guest import Account, Host, Traces
 from fixtures.inventory import Allowed, Inventory
+from fixtures.progress import Progress
 from fixtures.settings import Executor
 from images import node
 
@@ -112,3 +113,22 @@ def test_runs_judge_the_release_that_was_brought_up(host: Host) -> None:
 def test_a_run_without_a_report_is_not_conformant() -> None:
     assert guest.verdict_problems(BROKEN) == ["it left no report (exit code 11): killed"]
     assert guest.told(BROKEN) == "exit code 11"
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_an_interruption_while_the_deployment_comes_up_leaves_no_cluster(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, keep: bool
+) -> None:
+    made, removed = OwnCluster("airflow-conformance-20261129-220518-5e5e", tmp_path), []
+
+    def interrupted(*_: Any, on_line: Any, **__: Any) -> Ended:
+        on_line("run 20261129-220518-5e5e: 1 requirements\n")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(guest.child, "run", interrupted)
+    monkeypatch.setattr(guest.clusters, "existing", lambda: [made])
+    monkeypatch.setattr(guest.clusters, "remove", lambda cluster, *_: removed.append(cluster))
+    options = guest.Options(KEEP=keep)
+    with pytest.raises(KeyboardInterrupt), guest.standing(options, Progress()):
+        pass
+    assert removed == ([] if keep else [made])
