@@ -2,6 +2,7 @@
 
 from fixtures.catalogue import requirement
 from fixtures.observations import LOGS_GONE
+from fixtures.observations.heartbeats import told_patience
 from fixtures.observations.neighbours import while_running
 from fixtures.observations.queued import queued
 from fixtures.observations.troubles import KILLED, enough, no_image, too_large, too_much, was_oom_killed
@@ -69,6 +70,8 @@ def test_a_task_out_of_memory_is_noticed(subject: Subject) -> None:
     )
     if not killed:
         subject.note("AF-TRB-007", "the pod does not read OOMKilled: only the task's process was killed, see its log")
+    if trouble.task.state == "running":
+        subject.note("AF-TRB-007", f"Airflow still shows the task as running: {told_patience(subject)}")
     relieved = subject.see(enough)
     assert relieved.task.state == "success", (
         f"the same task with a higher limit, {relieved.pod.container('base').resources}, is {relieved.task.state}: "

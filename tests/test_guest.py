@@ -12,9 +12,11 @@ from fixtures.child import Ended
 from fixtures.clusters import OwnCluster
 from fixtures.guest import Account, Host, Traces
 from fixtures.inventory import Allowed, Inventory
+from fixtures.outcome import Outcome
 from fixtures.progress import Progress
 from fixtures.settings import Executor
 from images import node
+from tests import cases
 
 
 @pytest.fixture
@@ -113,6 +115,15 @@ def test_runs_judge_the_release_that_was_brought_up(host: Host) -> None:
 def test_a_run_without_a_report_is_not_conformant() -> None:
     assert guest.verdict_problems(BROKEN) == ["it left no report (exit code 11): killed"]
     assert guest.told(BROKEN) == "exit code 11"
+
+
+def test_every_row_that_does_not_hold_is_told_with_its_reason(tmp_path: Path) -> None:
+    made = cases.report(
+        AF_UI_001=(Outcome.PASS, ""), AF_UI_002=(Outcome.UNSUPPORTED, ""), AF_UI_003=(Outcome.FAIL, "no")
+    )
+    (tmp_path / "report.json").write_text(made.model_dump_json())
+    ended = dataclasses.replace(BROKEN, code=1, report=tmp_path / "report.json")
+    assert guest.verdict_problems(ended) == ["because", "AF-UI-003 is fail: no"]
 
 
 @pytest.mark.parametrize("keep", [False, True])

@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 from conformance.test_task_troubles import test_a_missing_image_is_shown as judge_image
+from conformance.test_task_troubles import test_a_task_out_of_memory_is_noticed as judge_memory
 from fixtures.dagfiles import DAGS
 from fixtures.errors import BudgetExceeded, TargetFailed, Unsupported
 from fixtures.kube import ApiError, Forbidden
 from fixtures.objects import Pod
 from fixtures.observations.pod_template import Template, template
-from fixtures.observations.troubles import ASKED, FATAL_REASONS, enough, no_image, too_large
+from fixtures.observations.troubles import ASKED, FATAL_REASONS, enough, no_image, too_large, too_much
 from tests.waiting import waiter
 
 PULLED = "Failed to pull image: ErrImagePull"
@@ -152,3 +153,67 @@ def test_a_task_without_a_pod_that_admission_would_take_is_told() -> None:
     for look, says in ((no_image.look, bounds), (no_image.look, lambda _: POLICY), (enough.look, registry)):
         with pytest.raises(TargetFailed, match="pod"):
             look(never_a_pod(says))
+
+
+KILLED = {"name": "base", "state": {"terminated": {"reason": "OOMKilled", "exitCode": 137}}}
+LONG = {"scheduler_zombie_task_threshold": "1800"}
+AT_ONCE = {"scheduler_zombie_task_threshold": "0", "zombie_detection_interval": "0"}
+
+
+def a_dead_pod(*states: str, **options: str) -> Any:
+    """A subject whose task is in one state after the other, and whose pod the kernel has killed as a whole."""
+    pod = Pod(
+        {
+            "metadata": {"name": "p", "uid": "u"},
+            "spec": {"containers": [{"name": "base", "image": "airflow"}]},
+            "status": {"phase": "Failed", "containerStatuses": [KILLED]},
+        }
+    )
+    shown = iter(states)
+
+    def task(*_: Any) -> Any:
+        return SimpleNamespace(task_id="too_much", state=next(shown, states[-1]), try_number=1, start="then")
+
+    return SimpleNamespace(
+        cluster=SimpleNamespace(
+            task_pods=lambda *_: [pod],
+            ever_pods=lambda: [pod],
+            has_ended=lambda _: True,
+            wait_ended=lambda _: None,
+            are_coming=lambda _: False,
+            recorder=SimpleNamespace(history=lambda *_: [pod.raw]),
+            tools=SimpleNamespace(kubectl_run=lambda *_, **__: SimpleNamespace(output="OOMKilled")),
+        ),
+        namespace="airflow",
+        see=lambda _: SimpleNamespace(run_id="r"),
+        airflow=SimpleNamespace(task=task, log=lambda *_: "640 MiB"),
+        ledger=SimpleNamespace(record=lambda *_: None),
+        waiter=waiter(400),
+        option=lambda section, key, default, *_: options.get(key, default),
+        flag=lambda *_, **__: False,
+    )
+
+
+def test_a_task_whose_pod_was_killed_as_a_whole_is_waited_for() -> None:
+    assert too_much.look(a_dead_pod("queued", "running", "running", "failed", **AT_ONCE)).task.state == "failed"
+
+
+def test_a_deployment_that_takes_longer_to_notice_is_not_waited_for() -> None:
+    assert too_much.look(a_dead_pod("running", **LONG)).task.state == "running"
+
+
+def test_a_scheduler_that_does_not_notice_is_told() -> None:
+    subject = a_dead_pod("running", **AT_ONCE)
+    subject.waiter = waiter(0.1)
+    with pytest.raises(BudgetExceeded, match="task too_much without heartbeats: too_much is running, and its pod has"):
+        too_much.look(subject)
+
+
+def test_a_killed_task_that_still_reads_running_is_noted() -> None:
+    subject, notes = a_dead_pod("running", **LONG), list[str]()
+    trouble = too_much.look(subject)
+    relieved = SimpleNamespace(task=SimpleNamespace(state="success"))
+    subject.see = lambda asked: trouble if asked is too_much else relieved
+    subject.note = lambda _, text: notes.append(text)
+    judge_memory(subject)
+    assert len(notes) == 1 and "still shows the task as running" in notes[0] and "for 1800 s" in notes[0]
