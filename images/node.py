@@ -26,6 +26,8 @@ FREEZER = Path("/sys/fs/cgroup/freezer")
 ROOMS_PLACE = "/var/lib/airflow-conformance/rooms"
 """Directory of the node with room for volumes."""
 ROOMS = 20
+ENFORCER = "/opt/kube-router/kube-router"
+"""The program in a node that enforces NetworkPolicies; its unit there runs where it is."""
 AUDIT_LOG = Path("audited", "audit.log")
 _AUDIT, _AUDITED = "/etc/kubernetes/audit", "/var/log/kubernetes-audit"
 _DATABASES = "io.containerd.*/*.db"
@@ -35,6 +37,7 @@ _CLONE_DEADLINE = 300.0
 _LOAD_DEADLINE = 900.0
 _LIST_DEADLINE = 30.0
 _THAWED = "THAWED"
+_POLICED = "KUBE-ROUTER-FORWARD"
 
 # kind merges these into what it gives to kubeadm. A node that lives for minutes needs no durable writes, and has nobody
 # to elect a leader against; the kubelet starts many pods at once.
@@ -153,12 +156,15 @@ def clone_node_storage(source: Path, target: Path) -> None:
         shutil.copy2(original, database)
 
 
-def kind_config(toolchain: Toolchain, cluster_dir: Path, audit_policy: Path | None = None) -> Path:
+def kind_config(
+    toolchain: Toolchain, cluster_dir: Path, audit_policy: Path | None = None, enforcer: Path | None = None
+) -> Path:
     """Write the configuration for `kind create cluster`, and make the cluster's own storage.
 
     Args:
         cluster_dir: directory of this cluster, below the suite's cache directory; it exists.
         audit_policy: what the API server writes into `AUDIT_LOG` below that directory; None for nothing.
+        enforcer: program with which a built node enforces NetworkPolicies; None if it need not.
 
     Returns:
         The configuration file.
@@ -180,6 +186,8 @@ def kind_config(toolchain: Toolchain, cluster_dir: Path, audit_policy: Path | No
         mounts.append({"hostPath": str(storage), "containerPath": STORAGE})
         mounts.append({"hostPath": str(_make_rooms(cluster_dir / "volumes")), "containerPath": ROOMS_PLACE})
         config["networking"] = {"disableDefaultCNI": True}  # the node image brings a static one
+    if enforcer is not None:
+        mounts.append({"hostPath": str(enforcer), "containerPath": ENFORCER, "readOnly": True})
     if audit_policy is not None:
         mounts += _audit_mounts(cluster_dir, audit_policy)
         config["kubeadmConfigPatches"].append(yaml.safe_dump(_AUDIT_PATCH, sort_keys=False))
@@ -225,6 +233,11 @@ def load_images(toolchain: Toolchain, cluster_name: str) -> None:
         )
     except process.CommandFailed as error:
         raise HarnessError(f"the images could not be loaded into the cluster: {error.cause}", error.remedy) from error
+
+
+def enforces(docker: Docker, container: str) -> bool:
+    """Whether a node that was given the enforcer has its first rules; they are in the chain that this makes."""
+    return docker.run("exec", container, "iptables", "--list-rules", _POLICED, check=False).code == 0
 
 
 def thaw(cluster_name: str, environment: Mapping[str, str]) -> bool:

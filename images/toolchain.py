@@ -259,6 +259,15 @@ def built(cache: Cache, docker: Docker, airflow_versions: Sequence[str], chart_v
     )
 
 
+def enforcer(progress: Reporter, cache: Path) -> Path:
+    """Return the program with which a built node enforces NetworkPolicies, building it first where it is missing.
+
+    Raises:
+        CommandFailed: it could not be built.
+    """
+    return golang.build(Cache(cache, progress, threading.Event()), load().programs["kube-router"]) / "kube-router"
+
+
 def clients(progress: Reporter, cache: Path) -> Clients:
     """Find, or build, the programs with which an existing cluster is looked at.
 

@@ -104,6 +104,7 @@ class Versions(Strict):
     pause: str
     helm: str
     sealed_secrets: str
+    kube_router: str
     airflow: dict[str, date]
     charts: dict[str, Beside]
     programs: dict[str, Program]

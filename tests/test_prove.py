@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from fixtures import faults, judging, prove
+from fixtures import faults, judging, prove, standing
 from fixtures.errors import HarnessError, UsageError
 from fixtures.outcome import Outcome
 from fixtures.progress import Progress
@@ -69,3 +69,18 @@ def test_an_upgrade_without_a_report_is_told(tmp_path: Path, monkeypatch: pytest
     broken = prove.work_scenario(work, upgrade, Executor.CELERY)
     assert broken == ["UP-80 celery: the run of the checks left no report"]
     assert store.get(upgrade, Executor.CELERY) is None
+
+
+@pytest.mark.parametrize(("needs", "asked", "made"), [(False, "0", False), (True, "0", True), (False, "1", True)])
+def test_a_cluster_enforces_policies_where_a_fault_needs_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, needs: bool, asked: str, made: bool
+) -> None:
+    def bring_up(given: prove.Options, *_: Any) -> Any:
+        assert given.NETWORK_POLICIES is made
+        raise HarnessError("seen")
+
+    monkeypatch.setattr(standing, "bring_up", bring_up)
+    one, told = case("NW-06", network_policies=needs), prove.options({"NETWORK_POLICIES": asked})
+    work = prove.Work(told, Progress(), Store(tmp_path), [one], faults.requirements())
+    with pytest.raises(HarnessError, match="seen"):
+        prove.work_standing(work, [(one, Executor.CELERY)])

@@ -176,6 +176,7 @@ EXISTING = {"PROVIDER": "existing", "CONTEXT": "staging"}
         ({"READONLY": "1"}, "READONLY goes with PROVIDER=existing only"),
         ({"AIRFLOW_URL": "http://airflow.example.org"}, "AIRFLOW_URL goes with PROVIDER=existing only"),
         ({**EXISTING, "AUDIT": "1"}, "AUDIT goes with PROVIDER=kind only"),
+        ({**EXISTING, "NETWORK_POLICIES": "1"}, "NETWORK_POLICIES goes with PROVIDER=kind only"),
         ({**EXISTING, "READONLY": "1", "DISRUPTIVE": "1"}, "READONLY only looks"),
         ({**EXISTING, "AIRFLOW_URL": "airflow.example.org"}, "not an address"),
         ({**EXISTING, "AIRFLOW_URL": "https://me:secret@airflow"}, "an address without user, password"),

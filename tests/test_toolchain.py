@@ -377,6 +377,14 @@ def test_a_built_node_gets_storage_and_network_of_its_own(tools, tmp_path):
     assert not directory.exists()
 
 
+def test_a_node_that_is_to_enforce_policies_gets_the_program_where_its_unit_looks(tools, tmp_path):
+    config = yaml.safe_load(node.kind_config(tools, tmp_path, enforcer=Path("/built/kube-router")).read_text())
+    given = {"hostPath": "/built/kube-router", "containerPath": node.ENFORCER, "readOnly": True}
+    assert given in config["nodes"][0]["extraMounts"]
+    unit = (build.RECIPES / "node-root/files/etc/systemd/system/kube-router.service").read_text()
+    assert f"ConditionPathExists={node.ENFORCER}\n" in unit and f"ExecStart={node.ENFORCER} " in unit
+
+
 def test_a_pulled_node_keeps_the_network_of_kind(tools, tmp_path):
     directory = tmp_path / "cluster"
     directory.mkdir()
