@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import socket
+import subprocess
+import sys
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -11,11 +15,13 @@ from conformance.test_components import test_the_webserver_answers_through_its_s
 from fixtures.errors import Unsupported
 from fixtures.objects import Pod
 from fixtures.observations import others_behind
-from fixtures.observations.network import admits, closed_to_prometheus, dead_ends
-from fixtures.subject import Subject
+from fixtures.observations.network import admits, closed_to_prometheus, connections, dead_ends
+from fixtures.settings import Executor
+from fixtures.subject import PROBES, Subject
 
 LABELS = {"component": "scheduler", "release": "airflow"}
 SCHEDULER = Pod({"metadata": {"name": "s", "uid": "u", "labels": LABELS}, "spec": {}, "status": {"podIP": "10.0.0.7"}})
+POLICY = {"metadata": {"name": "airflow-scheduler-policy", "labels": {"release": "airflow"}}}
 INGRESS_CONTROLLER = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "ingress-nginx"}}}
 
 
@@ -160,3 +166,27 @@ def test_a_dead_server_among_several_is_named(behind: list[list[str]], found: li
 
     subject: Any = SimpleNamespace(cluster=SimpleNamespace(servers=servers), ask=ask)
     assert dead_ends(subject, "postgres-external", 15432) == found
+
+
+def test_something_listens_while_it_is_asked_for() -> None:
+    code = (PROBES / "listen.py").read_text()
+    asked = subprocess.run([sys.executable, "-c", code, "5"], capture_output=True, text=True, timeout=4, check=True)
+    for _ in range(2):
+        socket.create_connection(("127.0.0.1", json.loads(asked.stdout)), 2).close()
+
+
+@pytest.mark.parametrize("why", ["", "no connection (timed out)", "no connection (Connection refused)"])
+def test_policies_are_enforced_where_the_scheduler_listens_and_nobody_gets_there(why: str) -> None:
+    answers = {"airflow-statsd:9102": "", "10.0.0.7:4711": why}
+    subject: Any = SimpleNamespace(
+        fullname="airflow",
+        release="airflow",
+        executor=Executor.KUBERNETES,
+        see=lambda _: None,
+        pod=lambda _: SCHEDULER,
+        statsd_service=lambda: "airflow-statsd",
+        ask=lambda component, probe, *_: 4711 if (component, probe) == ("scheduler", "listen") else answers,
+        cluster=SimpleNamespace(network_policies=lambda: [POLICY]),
+    )
+    found = connections.look(subject)
+    assert found.enforced is bool(why) and not any(found.needed.values())
