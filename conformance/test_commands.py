@@ -2,7 +2,7 @@
 
 from fixtures.catalogue import requirement
 from fixtures.observations import scheduler_ready
-from fixtures.observations.monitoring import dags_list, first_followed_line, parse_messages, readme_command
+from fixtures.observations.commands import dags_list, first_followed_line, parse_messages, readme_command
 from fixtures.subject import Subject
 
 

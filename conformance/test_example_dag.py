@@ -18,8 +18,8 @@ from fixtures.observations.examples import (
     retried,
     scheduled_runs,
 )
-from fixtures.observations.monitoring import declared_logging, log_keys, log_source, others_in, proxy_asked, why_lost
 from fixtures.observations.pod_template import log_groomers, why_logs_end, why_logs_leave
+from fixtures.observations.task_logs import declared_logging, log_keys, log_source, others_in, proxy_asked, why_lost
 from fixtures.settings import Executor
 from fixtures.subject import Subject
 

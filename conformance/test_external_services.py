@@ -11,7 +11,7 @@ from fixtures.observations import (
     told_others_behind,
     worker_ready,
 )
-from fixtures.observations.monitoring import form_connection
+from fixtures.observations.form_connection import form_connection
 from fixtures.observations.network import connections, dead_ends
 from fixtures.settings import Executor
 from fixtures.subject import Subject

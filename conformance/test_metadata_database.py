@@ -2,7 +2,7 @@
 
 from fixtures.catalogue import requirement
 from fixtures.errors import Blocked
-from fixtures.observations.monitoring import database_service
+from fixtures.observations.database_service import database_service
 from fixtures.subject import Subject
 
 

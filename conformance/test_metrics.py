@@ -5,8 +5,14 @@ from fixtures.catalogue import requirement
 from fixtures.errors import Unsupported
 from fixtures.metrics import EVENTS
 from fixtures.observations import facts, failing, hello, metrics_baseline
-from fixtures.observations.monitoring import (
+from fixtures.observations.exporter import (
     annotated_targets,
+    require_lasting,
+    require_loaded,
+    require_made,
+    statsd_rules,
+)
+from fixtures.observations.metrics import (
     counted_by_tasks,
     dashboard_metrics,
     diagnosis_families,
@@ -14,10 +20,6 @@ from fixtures.observations.monitoring import (
     failed_run_counted,
     failures_beside_successes,
     not_seconds,
-    require_lasting,
-    require_loaded,
-    require_made,
-    statsd_rules,
 )
 from fixtures.observations.network import closed_to_prometheus
 from fixtures.subject import Subject

@@ -4,7 +4,8 @@ from fixtures.catalogue import requirement
 from fixtures.errors import Blocked
 from fixtures.observations import HELLO, LOGS_GONE, airflow_access, external, hello
 from fixtures.observations.architecture import component_health
-from fixtures.observations.monitoring import declared_logging, grid_states, shaped, triggered_in_ui, ui_log
+from fixtures.observations.task_logs import declared_logging
+from fixtures.observations.views import grid_states, shaped, triggered_in_ui, ui_log
 from fixtures.subject import Subject
 
 

@@ -18,7 +18,7 @@ from fixtures import session as session_module
 from fixtures.airflow import Airflow, Conflict, DagRun, NotAllowed, NotThere, ServerFailed
 from fixtures.errors import CannotSee, HarnessError, TargetFailed, UsageError
 from fixtures.following import TaskFailed
-from fixtures.observations.monitoring import others_in
+from fixtures.observations.task_logs import others_in
 from fixtures.pace import Limit
 from fixtures.session import (
     ApiDenied,

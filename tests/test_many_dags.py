@@ -10,9 +10,8 @@ from typing import Any
 
 import pytest
 
-from fixtures.observations import examples, monitoring
+from fixtures.observations.commands import dags_list
 from fixtures.observations.examples import OTHERS_READ, Listed, parsed_dags, tested_locally
-from fixtures.observations.monitoring import dags_list
 from fixtures.progress import Progress
 from fixtures.wait import Budgets, Waiter
 from tests.test_example_rows import dag
@@ -57,8 +56,10 @@ def test_a_file_of_many_dags_is_read_once() -> None:
 @pytest.fixture
 def commands(monkeypatch: pytest.MonkeyPatch) -> Any:
     """A subject in whose scheduler commands are run, and those commands with their deadlines."""
-    for module in (examples, monitoring):
-        monkeypatch.setattr(module, "listed", lambda *_: "/dags/repo/dags/conformance_rights.py")
+    for module in ("examples", "commands"):
+        monkeypatch.setattr(
+            f"fixtures.observations.{module}.listed", lambda *_: "/dags/repo/dags/conformance_rights.py"
+        )
     ran: list[tuple[str, float]] = []
     subject = SimpleNamespace(
         namespace="airflow", parser="scheduler", parsing=threading.Lock(), ran=ran, see=lambda _: None
