@@ -24,10 +24,10 @@ from fixtures.observations.architecture import (
     stored_states,
     workers_flaw,
 )
+from fixtures.observations.credentials import broker_problem
 from fixtures.observations.heartbeats import misjudged
 from fixtures.observations.network import require_way_in
 from fixtures.observations.resilience import told_strangers_at_work
-from fixtures.observations.security import broker_problem
 from fixtures.observations.task_logs import why_lost
 from fixtures.session import LOGIN_MARK
 from fixtures.settings import Executor

@@ -1,17 +1,21 @@
 """Credentials from Secrets (README: Security, Secrets Management)."""
 
 from fixtures.catalogue import requirement
-from fixtures.observations import security
+from fixtures.observations.clear_text import clear_text, shown_as_variable, shown_by_airflow, shown_in_code
+from fixtures.observations.credentials import DSN, holders, lost_sessions, metadata_problems, webserver_key_problems
 from fixtures.observations.references import absent_objects, not_taken_again
+from fixtures.observations.secret_hosts import unreachable_hosts
+from fixtures.observations.stored_secrets import fernet_problems, undecrypted_in_a_task
+from fixtures.observations.task_environment import missing_backend, missing_files, missing_names
 from fixtures.subject import Subject
 
 
 @requirement("AF-SCR-001")
 def test_the_database_connection_comes_from_the_secret(subject: Subject) -> None:
     """Every component MUST take the metadata database's connection from the Secret that the release declares."""
-    problems = security.metadata_problems(subject)
+    problems = metadata_problems(subject)
     assert not problems, "\n".join(problems)
-    used = {holder.credentials[security.DSN].reference for holder in subject.see(security.holders)}
+    used = {holder.credentials[DSN].reference for holder in subject.see(holders)}
     if used != {"secret/airflow-secrets#sql_alchemy_conn"}:
         subject.note("AF-SCR-001", f"the README names Secret airflow-secrets, this release uses {', '.join(used)}")
 
@@ -19,25 +23,25 @@ def test_the_database_connection_comes_from_the_secret(subject: Subject) -> None
 @requirement("AF-SCR-002")
 def test_no_credential_stands_in_clear(subject: Subject) -> None:
     """No credential MUST stand in clear text in an object of the release, or in what Airflow shows of itself."""
-    subject.settle(security.holders)  # by then the pods of the first tasks have been seen
-    found = security.clear_text(subject)
+    subject.settle(holders)  # by then the pods of the first tasks have been seen
+    found = clear_text(subject)
     assert not found, "\n".join(found) + "\nput it into a Secret and refer to that with secretKeyRef"
-    shown = security.shown_by_airflow(subject)
+    shown = shown_by_airflow(subject)
     assert not shown, "\n".join(shown) + "\nset it to non-sensitive-only"
     if subject.only_looks("AF-SCR-002", "the code of DAGs, and whether the list of variables masks a secret"):
         return
-    written = security.shown_in_code(subject)
+    written = shown_in_code(subject)
     assert not written, "\n".join(written) + "\nread it from a connection or a variable, and change what was shown"
-    unmasked = security.shown_as_variable(subject)
+    unmasked = shown_as_variable(subject)
     assert not unmasked, unmasked
 
 
 @requirement("AF-SCR-003")
 def test_the_webserver_key_is_one_and_stays(subject: Subject) -> None:
     """All components MUST share one webserver secret key, and an upgrade MUST NOT change it."""
-    problems = security.webserver_key_problems(subject)
+    problems = webserver_key_problems(subject)
     assert not problems, "\n".join(problems)
-    refused = security.lost_sessions(subject)
+    refused = lost_sessions(subject)
     assert not refused, (
         f"a user who logged in at another webserver is asked for the password by {', '.join(refused)}: each signs "
         "sessions with a key of its own; is one made up at each start, or set in webserverConfig?"
@@ -47,9 +51,9 @@ def test_the_webserver_key_is_one_and_stays(subject: Subject) -> None:
 @requirement("AF-SCR-004")
 def test_stored_credentials_can_be_read(subject: Subject) -> None:
     """All components and tasks MUST share the declared Fernet key, and all that is stored MUST be readable with it."""
-    problems = security.fernet_problems(subject)
+    problems = fernet_problems(subject)
     assert not problems, "\n".join(problems)
-    log = security.undecrypted_in_a_task(subject)
+    log = undecrypted_in_a_task(subject)
     assert not log, f"a task cannot decrypt the stored connection postgres_default:\n{log}"
 
 
@@ -62,12 +66,12 @@ def test_secrets_in_use_exist_and_their_servers_answer(subject: Subject) -> None
     assert not refused, (
         "\n".join(refused) + "\nmake again what was deleted, or have the values and the namespace's labels agree"
     )
-    found = security.unreachable_hosts(subject)
+    found = unreachable_hosts(subject)
     assert not found, "\n".join(found) + "\ncorrect the host name in the values from which the Secret is made"
 
 
 @requirement("AF-SCR-006")
 def test_connections_of_the_environment_reach_the_tasks(subject: Subject) -> None:
     """Connections and variables that the scheduler's environment defines MUST be defined where tasks run."""
-    missing = security.missing_names(subject) + security.missing_files(subject) + security.missing_backend(subject)
+    missing = missing_names(subject) + missing_files(subject) + missing_backend(subject)
     assert not missing, "\n".join(missing)

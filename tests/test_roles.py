@@ -16,7 +16,7 @@ from conformance.test_roles import test_each_role_may_do_what_it_is_for as judge
 from fixtures import process
 from fixtures.errors import TargetFailed, Unsupported
 from fixtures.observations import roles
-from fixtures.session import LOGIN_MARK, Credentials, new_password
+from fixtures.session import LOGIN_MARK, Answer, Credentials, new_password
 from fixtures.subject import PROBES, Subject
 
 SHIPPED = {"Viewer": ["can_read on DAGs"], "Admin": ["can_read on DAGs", "can_create on Users"]}
@@ -141,3 +141,57 @@ def test_passwords_are_such_as_flask_appbuilder_wants_where_it_looks() -> None:
     counts = [len(re.findall(kind, password)) for kind in ("[A-Z]", "[a-z]", "[0-9]", "[^0-9a-zA-Z]")]
     assert all(has >= wanted for has, wanted in zip(counts, (2, 3, 2, 1), strict=True)) and len(password) >= 10
     assert password != other
+
+
+def test_a_right_too_many_and_one_too_few_are_told() -> None:
+    deed = roles.Deed("Viewer", "trigger a DAG", "POST /x", "can_create on DAG Runs", "403", "200", True)
+    assert deed.problem == (
+        "role Viewer may trigger a DAG: POST /x answered 200, promised is 403; "
+        "take away the permission `can_create on DAG Runs`"
+    )
+    deed = roles.Deed("User", "trigger a DAG", "POST /x", "can_create on DAG Runs", "200", "403", False)
+    assert "may not" in deed.problem and "add the permission" in deed.problem
+    assert "all the same" in roles.Deed("Viewer", "w", "r", "p", "403", "403", True).problem
+    assert roles.Deed("Viewer", "w", "r", "p", "403", "403", False).problem == ""
+
+
+def test_what_no_permission_decides_has_a_remedy_of_its_own() -> None:
+    def deed(got: str, made: bool) -> roles.Deed:
+        return roles.Deed(
+            "Viewer", "trigger a DAG", "POST /x", "can_create on DAG Runs", "absent", got, made, "turn it off"
+        )
+
+    assert deed("absent", False).problem == ""
+    assert deed("200", True).problem == (
+        "role Viewer may trigger a DAG: POST /x answered 200, promised is absent; turn it off"
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "verdict"), [(404, "absent"), (403, "absent"), (200, "200"), (401, "401"), (302, "302")]
+)
+def test_what_nobody_serves_is_absent(status: int, verdict: str) -> None:
+    answer = Answer("POST", "http://airflow/api/experimental", status, "", "", "")
+    assert roles._verdict(answer, "absent") == verdict
+    assert roles._verdict(answer, "403") == str(status)
+
+
+def test_every_action_says_what_each_role_gets() -> None:
+    for action in roles.actions():
+        assert set(action.answers) == {"anonymous", "Viewer", "User", "Op", "Admin"}, action.what
+
+
+def test_permissions_that_airflow_does_not_give_are_named() -> None:
+    """Roles of a site's own, single DAGs, and what a user may do with what is his, are nobody else's business."""
+    held = {
+        "Public": frozenset({"menu_access on DAGs"}),
+        "Viewer": frozenset(
+            {"can_read on DAGs", "can_edit on Variables", "can_edit on DAG:mine", "can_edit on My Profile"}
+        ),
+        "Admin": frozenset({"can_edit on Variables"}),
+        "Site": frozenset({"can_edit on Variables"}),
+    }
+    seen = {roles.known_roles.name: held, roles.shipped_permissions.name: SHIPPED}
+    public, viewer = roles.excessive_permissions(SimpleNamespace(see=lambda one: seen[one.name]))  # type: ignore[arg-type]
+    assert public.startswith("role Public holds menu_access on DAGs, which")
+    assert viewer.startswith("role Viewer holds can_edit on Variables, which")

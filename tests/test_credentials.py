@@ -1,0 +1,78 @@
+"""Whether all holders of a credential have the same one, and from where."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from fixtures.environment import Environments
+from fixtures.objects import Pod
+from fixtures.observations import credentials
+from fixtures.observations.credentials import Credential, Holder
+
+
+def holder(who: str, print_: str, reference: str = "secret/a#b") -> Holder:
+    used = {credentials.FERNET: Credential(print_, "AIRFLOW__CORE__FERNET_KEY", reference)}
+    return Holder(who, who, "", used, {})
+
+
+def test_the_odd_one_is_named() -> None:
+    (text,) = credentials.differences(
+        [holder("a", "1"), holder("b", "1"), holder("worker", "2", "")], credentials.FERNET
+    )
+    assert "worker has #2 from AIRFLOW__CORE__FERNET_KEY;" in text and "a, b #1" in text
+    assert credentials.differences([holder("a", "1"), holder("b", "1")], credentials.FERNET) == []
+    assert "not set in b" in credentials.differences([holder("a", "1"), holder("b", "")], credentials.FERNET)[0]
+    assert credentials.not_from_a_secret([holder("a", "1", "")], credentials.FERNET)
+    assert not credentials.not_from_a_secret([holder("a", "1")], credentials.FERNET)
+
+
+@pytest.mark.parametrize(
+    ("variable", "source", "told"),
+    [
+        ("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_CMD", "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_CMD", False),
+        ("AIRFLOW__CORE__SQL_ALCHEMY_CONN_SECRET", "AIRFLOW__CORE__SQL_ALCHEMY_CONN_SECRET", False),
+        ("OTHER", "airflow.cfg [database] sql_alchemy_conn_cmd", False),
+        ("OTHER", "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", True),
+        ("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_CMD", True),
+    ],
+)
+def test_a_job_may_have_its_database_from_elsewhere(variable: str, source: str, told: bool) -> None:
+    """Its container may also be the second one, behind a proxy that somebody's webhook puts into all pods."""
+    containers = [{"name": "proxy"}, {"name": "run-airflow-migrations", "env": [{"name": variable, "value": "other"}]}]
+    labels = {"component": "run-airflow-migrations", "release": "airflow"}
+    job = Pod({"metadata": {"name": "m", "labels": labels}, "spec": {"containers": containers}, "status": {}})
+    subject = SimpleNamespace(release="airflow", cluster=SimpleNamespace(ever_pods=lambda: [job]))
+    standing = Holder("the scheduler", "scheduler", "", {credentials.DSN: Credential("1", source, "")}, {})
+    found = [standing, *credentials._jobs(subject)]  # type: ignore[arg-type]
+    assert bool(credentials.differences(found, credentials.DSN)) is told
+    if not told:
+        assert credentials.not_from_a_secret(found, credentials.DSN) == []
+
+
+def test_entries_that_only_helm_can_read_are_left_out() -> None:
+    """`extraEnv` is a template: what is none, and what is no YAML, declares nothing that can be compared."""
+    own = "- {name: A, value: b}\n- {name: R, value: '{{ .Release.Name }}'}"
+    given = [SimpleNamespace(value=lambda key, it=text: it) for text in (own, "- {name: R, value: {{ .x }}}", "")]
+    assert [credentials._extra_env(one) for one in given] == [[{"name": "A", "value": "b"}], [], []]  # type: ignore[arg-type]
+
+
+def test_variables_that_a_secret_or_config_map_defines_otherwise_by_now_are_named() -> None:
+    """Not those of the credentials with requirements of their own, of what is gone, or is no text."""
+    now = {"same": "1", "new": "2", "binary": "\N{REPLACEMENT CHARACTER}"}
+    env = [{"name": key, "valueFrom": {"secretKeyRef": {"name": "team", "key": key}}} for key in (*now, "gone")]
+    env += [
+        {"name": "AIRFLOW__CORE__FERNET_KEY", "valueFrom": {"secretKeyRef": {"name": "fernet", "key": "new"}}},
+        {"name": "CLEAR", "value": "x"},
+    ]
+    pod = Pod({"metadata": {"name": "s", "uid": "s"}, "spec": {"containers": [{"name": "scheduler", "env": env}]}})
+    asked: list[str] = []
+
+    def ask_in(host: None, where: str, probe: str, key: str, *names: str) -> dict[str, str]:
+        asked.extend(names)
+        return {name: credentials.fingerprint("1") for name in names}
+
+    cluster = SimpleNamespace(secret=lambda _: now, inside=lambda *_: None)
+    subject: Any = SimpleNamespace(cluster=cluster, ask_in=ask_in)
+    assert credentials.outdated_variables(subject, Environments(cluster), pod, "scheduler") == {"secret/team": ["new"]}
+    assert asked == ["new", "same"]
