@@ -3,28 +3,22 @@
 from fixtures.catalogue import requirement
 from fixtures.inventory import Allowed, losses
 from fixtures.observations import external, facts
+from fixtures.observations.after_upgrade import applied_again, restored, rolled_back, switched
+from fixtures.observations.release_objects import difference, labels_of_charts, left_over, uneven_lists
 from fixtures.observations.resilience import DEAF, told_strangers_at_work
 from fixtures.observations.roles import missing_permissions, shipped_permissions
 from fixtures.observations.upgrade import (
     VARIABLE,
     afterwards,
-    applied_again,
     arrived,
     changed_roles,
-    difference,
     held_run,
-    labels_of_charts,
-    left_over,
     migrated,
     migrated_by_hand,
     others_images,
     restless,
-    restored,
     resumed,
-    rolled_back,
     saved,
-    switched,
-    uneven_lists,
     unsaved,
     upgrade,
     users_later,

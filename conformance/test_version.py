@@ -11,7 +11,8 @@ from fixtures.observations import (
     worker_ready,
     worker_stands,
 )
-from fixtures.observations.upgrade import helm_status, labels_of_what_workloads_use, others_images
+from fixtures.observations.release_objects import labels_of_what_workloads_use
+from fixtures.observations.upgrade import helm_status, others_images
 from fixtures.subject import Subject
 
 

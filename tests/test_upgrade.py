@@ -3,66 +3,24 @@
 from __future__ import annotations
 
 import io
-import json
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from fixtures import inventory, report
-from fixtures.chart import Chart
 from fixtures.deployment import Deployment
 from fixtures.helm import Status
-from fixtures.objects import Pod, Workload
 from fixtures.observations import upgrade
 from fixtures.observations.backup import Backup
-from fixtures.observations.upgrade import (
-    changed_roles,
-    declares_migration_job,
-    identity,
-    may_migrate,
-    others_images,
-    somebody_waits,
-    written_by_task,
-)
+from fixtures.observations.upgrade import changed_roles, others_images, written_by_task
 from fixtures.progress import Progress
 from fixtures.settings import Executor, Settings
 from fixtures.subject import Subject
-from fixtures.terminal import MIGRATIONS, WAIT_FOR_MIGRATIONS
+from fixtures.terminal import WAIT_FOR_MIGRATIONS
 from fixtures.wait import Budgets, Waiter
-
-BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
-CHART = Chart(Path("airflow.tgz"), "airflow", "1.15.0", "", "")
-OLD, NEW, OTHER = "apache/airflow:2.7.1", "apache/airflow:2.9.0", "mine/airflow:2.9.0-7"
-
-
-def secret(uid: str, value: str, **annotations: str) -> dict[str, Any]:
-    metadata = {"name": "mine", "uid": uid, "resourceVersion": uid, "annotations": annotations}
-    return {"kind": "Secret", "metadata": metadata, "data": {"key": value}}
-
-
-def test_a_hook_that_is_made_anew_with_the_same_content_is_the_same() -> None:
-    hook = {"helm.sh/hook": "pre-install,pre-upgrade"}
-    before = identity(secret("1", "a", **hook))
-    assert identity(secret("2", "a", **hook)) == before
-    assert identity(secret("2", "b", **hook)) != before
-
-
-def test_an_object_that_is_made_anew_is_another_one() -> None:
-    assert identity(secret("1", "a")) != identity(secret("2", "a"))
-
-
-def test_of_a_workload_only_what_is_declared_counts() -> None:
-    metadata = {"name": "scheduler", "uid": "1", "generation": 3}
-    before, after = (
-        {"kind": "Deployment", "metadata": {**metadata, "resourceVersion": version}} for version in ("7", "8")
-    )
-    assert identity(before) == identity(after)
-
-
-# Logs.
+from tests.test_migration import BEGAN, NEW, OLD, OTHER, pod, release
 
 
 @pytest.mark.parametrize("line", ["[2026-01-01T00:00:00.000+0000] {x.py:1} INFO - hello", "INFO hello", "  hello"])
@@ -77,41 +35,6 @@ def test_a_log_that_could_not_be_read_has_no_lines() -> None:
     )
     assert written_by_task(gone) == []
     assert written_by_task("") == []
-
-
-# Images and migrations.
-
-
-def pod(component: str, image: str, *, waits: str = "", created: datetime = BEGAN, ready: bool = False) -> Pod:
-    """A pod of a component; its init container waits for migrations with the image `waits`."""
-    stamp = created.isoformat()
-    labels = {"component": component, "tier": "airflow", "release": "airflow"}
-    init = [{"name": WAIT_FOR_MIGRATIONS, "image": waits}] if waits else []
-    conditions = [{"type": "Ready", "status": str(ready)}]
-    return Pod(
-        {
-            "metadata": {
-                "name": f"{component}-{image[-5:]}",
-                "uid": stamp,
-                "creationTimestamp": stamp,
-                "labels": labels,
-            },
-            "spec": {"containers": [{"name": component, "image": image}], "initContainers": init},
-            "status": {"phase": "Running", "conditions": conditions},
-        }
-    )
-
-
-def release(*pods: Pod, deployment: Deployment | None = None) -> Any:
-    """As much of a release as its images and migrations need."""
-    listed = list(pods)
-    return SimpleNamespace(
-        release="airflow",
-        namespace="airflow",
-        cluster=SimpleNamespace(pods=lambda **labels: listed),
-        pod=lambda component: next(pod for pod in listed if pod.labels["component"] == component),
-        deployments=(deployment or Deployment("new", CHART),),
-    )
 
 
 def test_a_pod_with_the_image_of_before_is_told() -> None:
@@ -134,36 +57,6 @@ def test_an_image_of_its_own_for_migrations_is_no_old_one() -> None:
     left = pod("webserver", OTHER, waits="mine/airflow:2.7.1", created=BEGAN - timedelta(hours=1))
     told = others_images(release(pod("scheduler", OTHER, waits=same_repository), left))
     assert list(told.values()) == ["mine/airflow:2.7.1"]
-
-
-def test_a_pod_that_waits_for_nobody_may_migrate_until_it_is_ready() -> None:
-    scheduler = pod("scheduler", NEW)
-    waiting, beside = pod("webserver", NEW, waits=NEW), pod("redis", "redis:7")
-    former, up = pod("scheduler", OLD, created=BEGAN - timedelta(hours=1)), pod("triggerer", NEW, ready=True)
-    assert may_migrate(release(scheduler, waiting, beside, former, up), BEGAN) == [scheduler]
-
-
-def test_whether_a_job_migrates_is_declared_by_values_or_objects() -> None:
-    for values, declared in (({}, True), ({"migrateDatabaseJob": {"enabled": False}}, False)):
-        assert declares_migration_job(release(deployment=Deployment("new", CHART, values=values))) is declared
-    job = {"kind": "Job", "metadata": {"name": "migrate", "labels": {"component": MIGRATIONS}}}
-    for objects, declared in (((job,), True), ((), False)):
-        own = Deployment("own", overlay=Path("own"), objects=objects)
-        assert declares_migration_job(release(deployment=own)) is declared
-
-
-@pytest.mark.parametrize(
-    ("init", "waits"), [([WAIT_FOR_MIGRATIONS, "git-sync-init"], True), (["git-sync-init"], False), ([], False)]
-)
-def test_whether_somebody_waits_is_read_from_the_workloads(init: list[str], waits: bool) -> None:
-    template = {"spec": {"initContainers": [{"name": name} for name in init] or None}}
-    shown = json.dumps({"items": [{"spec": {"template": template}}]})
-    tools = SimpleNamespace(kubectl_run=lambda *words: SimpleNamespace(stdout=shown))
-    subject: Any = SimpleNamespace(release="airflow", namespace="airflow", cluster=SimpleNamespace(tools=tools))
-    assert somebody_waits(subject) is waits
-
-
-# Roles.
 
 
 def with_roles(before: dict[str, frozenset[str]], now: dict[str, frozenset[str]], shipped: dict[str, list[str]]) -> Any:
@@ -198,25 +91,6 @@ def test_roles_of_airflows_own_get_what_their_version_brings_and_lose_nothing_th
     assert changed_roles(unknown) == [], "a version that keeps the list elsewhere"
 
 
-# What is left, and what does not stay.
-
-
-def test_what_kubectl_apply_leaves_of_the_release_before_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    def item(kind: str, name: str, **metadata: Any) -> Any:
-        return {"kind": kind, "metadata": {"name": name, **metadata}}
-
-    there = {
-        "cronjobs": [item("CronJob", "airflow-cleanup")],
-        "deployments": [item("Deployment", "airflow-scheduler")],
-        "secrets": [item("Secret", "made", ownerReferences=[{}])],
-    }
-    monkeypatch.setattr(
-        upgrade, "objects", lambda subject, *kinds: [one for kind in kinds for one in there.get(kind, [])]
-    )
-    overlay = Deployment("own", overlay=Path("own"), objects=(item("Deployment", "airflow-scheduler"),))
-    assert upgrade.left_over(release(deployment=overlay)) == ["cronjob/airflow-cleanup"]
-
-
 def test_who_waits_for_a_migration_may_begin_again_as_often_as_need_be() -> None:
     again, once = pod("scheduler", NEW, waits=NEW), pod("webserver", NEW)
     again.raw["status"] = {"initContainerStatuses": [{"name": WAIT_FOR_MIGRATIONS, "restartCount": 7}]}
@@ -236,9 +110,6 @@ def test_a_backup_with_fewer_rows_than_the_database_is_told() -> None:
         assert upgrade.unsaved(subject, backup) == {}
 
 
-# The report.
-
-
 def test_the_report_tells_of_the_release_as_it_was_judged() -> None:
     judged = report.Subject(
         executor="celery", namespace="airflow", release="airflow", chart="new", airflow="2.9.0", kubernetes="k"
@@ -249,26 +120,6 @@ def test_the_report_tells_of_the_release_as_it_was_judged() -> None:
     subject.described = judged
     assert subject.describe() is judged
     assert subject.before(Deployment("old")).described is None
-
-
-def test_what_workloads_use_is_of_their_chart() -> None:
-    """Hooks, labels of no chart, and what no workload uses say nothing."""
-    labels = {
-        ("Service", "airflow-statsd"): "airflow-1.11.0",
-        ("Service", "airflow-statsd-exposed"): "airflow-1.11.0",
-        ("ConfigMap", "airflow-statsd"): "airflow-1.15.0",
-        ("ConfigMap", "copy-of-users"): "airflow-1.11.0",
-    }
-    items = [
-        {"kind": kind, "metadata": {"name": name, "labels": {"chart": chart}}} for (kind, name), chart in labels.items()
-    ]
-    volumes = [{"name": "m", "configMap": {"name": "airflow-statsd"}}]
-    raw = {"metadata": {"labels": {"component": "statsd"}}, "spec": {"template": {"spec": {"volumes": volumes}}}}
-    asked = SimpleNamespace(kubectl_run=lambda *_: SimpleNamespace(stdout=json.dumps({"items": items})))
-    cluster = SimpleNamespace(workloads=lambda: [Workload(raw)], tools=asked)
-    subject: Any = SimpleNamespace(cluster=cluster, fullname="airflow", namespace="airflow", release="airflow")
-    found = upgrade.labels_of_what_workloads_use(subject)
-    assert found == {"service/airflow-statsd": "airflow-1.11.0", "configmap/airflow-statsd": "airflow-1.15.0"}
 
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
