@@ -11,13 +11,16 @@ from fixtures.kube import ApiError
 from fixtures.metrics import parse
 from fixtures.objects import Pod
 from fixtures.observations.exporter import annotated_targets, require_lasting, require_loaded, require_made
+from fixtures.statsd import MappingFile
+from fixtures.subject import Subject
 
 STARTED = datetime(2026, 1, 1, 11, tzinfo=UTC)
 FAILURES = "match: airflow.ti_failures, name: airflow_task_failures"
 
 
 def judge_lasting(mapping: str, metric: str = "airflow_task_failures", stat: str = "ti_failures") -> None:
-    require_lasting(SimpleNamespace(statsd_mapping=mapping, option=lambda *_: "airflow"), metric, stat)  # type: ignore[arg-type]
+    subject: Any = SimpleNamespace(statsd_mapping=MappingFile(mapping), option=lambda *_: "airflow")
+    require_lasting(subject, metric, stat)
 
 
 @pytest.mark.parametrize(
@@ -68,7 +71,7 @@ def exporter(
     started = {"name": "statsd", "state": {"running": {"startedAt": STARTED.isoformat()}}}
     pod = Pod({"metadata": {"name": "statsd-1", "uid": "u"}, "spec": body, "status": {"containerStatuses": [started]}})
     page = "airflow_task_failures 1\n" + (f"statsd_exporter_loaded_mappings {loaded}\n" if loaded is not None else "")
-    return SimpleNamespace(
+    subject: Any = SimpleNamespace(
         pod=lambda _: pod,
         namespace="airflow",
         fullname="airflow",
@@ -78,6 +81,8 @@ def exporter(
             config_map_changed=lambda _: STARTED + timedelta(seconds=changed),
         ),
     )
+    subject.statsd_mapping = Subject.statsd_mapping.func(subject)
+    return subject
 
 
 MINE, RENAMED = f"{{{FAILURES}}}", "{match: airflow.ti_failures, name: airflow_failed_tasks}"
@@ -98,6 +103,12 @@ MINE, RENAMED = f"{{{FAILURES}}}", "{match: airflow.ti_failures, name: airflow_f
 def test_an_exporter_that_applies_its_mapping_is_left_alone(seen: Any) -> None:
     require_loaded(seen)
     require_made(seen, "airflow_task_failures")
+
+
+def test_the_mapping_is_read_from_where_it_is_mounted() -> None:
+    assert exporter(MINE).statsd_mapping == MappingFile(f"mappings: [{MINE}]", "airflow-statsd", "statsd", stays=True)
+    assert exporter(MINE, sub_path="").statsd_mapping.stays is False
+    assert exporter(MINE, arg="other.yml").statsd_mapping == MappingFile()
 
 
 @pytest.mark.parametrize(

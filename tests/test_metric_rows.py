@@ -17,6 +17,7 @@ from fixtures.observations.metrics import (
     metric_names,
     not_seconds,
 )
+from fixtures.statsd import MappingFile
 from tests.waiting import waiter
 
 NOW = datetime(2026, 1, 1, 11, tzinfo=UTC)
@@ -59,7 +60,7 @@ def timed(total: float, mapping: str = "", *, since: float = 100, earlier: float
     """A subject whose summary `m` grew since a time some seconds ago, and that time."""
     before = replace(NONE, taken=monotonic() - since)
     subject = SimpleNamespace(
-        statsd_mapping=f"mappings: [{{match: airflow.x, name: m{mapping}}}]",
+        statsd_mapping=MappingFile(f"mappings: [{{match: airflow.x, name: m{mapping}}}]"),
         metrics=SimpleNamespace(snapshot=lambda: parse(f"m_sum {total}\nm_count {count}\n")),
         waiter=waiter(0),
         cluster=SimpleNamespace(kube=SimpleNamespace(now=lambda: NOW)),

@@ -125,3 +125,15 @@ def test_an_exporter_that_listens_and_is_reached() -> None:
 def test_an_exporter_that_is_deaf(command: str, policies: dict[str, dict[str, object]], said: str) -> None:
     (reason,) = statsd.deaf(command, policies, "9125")
     assert said in reason
+
+
+@pytest.mark.parametrize(
+    ("command", "path"),
+    [
+        ("--web.listen-address=:9102 --statsd.mapping-config=/etc/m.yml", "/etc/m.yml"),
+        ("sh -c exporter --statsd.mapping-config /etc/m.yml", "/etc/m.yml"),
+        ("--web.listen-address=:9102", ""),
+    ],
+)
+def test_where_an_exporter_looks_for_its_mapping(command: str, path: str) -> None:
+    assert statsd.mapping_path(command) == path

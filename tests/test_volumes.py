@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fixtures.kube import Json
-from fixtures.observations.mounted import mounted_config_map, single_files
+from fixtures.volumes import mounted_config_map, single_files
 from tests.pods import scheduler
 
 
