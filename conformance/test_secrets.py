@@ -1,7 +1,13 @@
 """Credentials from Secrets (README: Security, Secrets Management)."""
 
 from fixtures.catalogue import requirement
-from fixtures.observations.clear_text import clear_text, shown_as_variable, shown_by_airflow, shown_in_code
+from fixtures.observations.clear_text import (
+    clear_text,
+    shown_as_variable,
+    shown_by_airflow,
+    shown_in_code,
+    strong_credentials,
+)
 from fixtures.observations.credentials import DSN, holders, lost_sessions, metadata_problems, webserver_key_problems
 from fixtures.observations.references import absent_objects, not_taken_again
 from fixtures.observations.secret_hosts import unreachable_hosts
@@ -24,13 +30,15 @@ def test_the_database_connection_comes_from_the_secret(subject: Subject) -> None
 def test_no_credential_stands_in_clear(subject: Subject) -> None:
     """No credential MUST stand in clear text in an object of the release, or in what Airflow shows of itself."""
     subject.settle(holders)  # by then the pods of the first tasks have been seen
-    found = clear_text(subject)
+    stored = subject.cluster.secrets()
+    found = clear_text(subject, stored)
     assert not found, "\n".join(found) + "\nput it into a Secret and refer to that with secretKeyRef"
-    shown = shown_by_airflow(subject)
+    strong = strong_credentials(subject, stored)
+    shown = shown_by_airflow(subject, strong)
     assert not shown, "\n".join(shown) + "\nset it to non-sensitive-only"
     if subject.only_looks("AF-SCR-002", "the code of DAGs, and whether the list of variables masks a secret"):
         return
-    written = shown_in_code(subject)
+    written = shown_in_code(subject, strong)
     assert not written, "\n".join(written) + "\nread it from a connection or a variable, and change what was shown"
     unmasked = shown_as_variable(subject)
     assert not unmasked, unmasked

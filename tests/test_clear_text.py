@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from fixtures.observations import clear_text, stored_secrets
+from fixtures.secret_scan import Known
 from fixtures.session import Answer
 
 
@@ -14,16 +15,19 @@ def test_the_code_of_dags_is_told_once_for_each_file() -> None:
         SimpleNamespace(dag=SimpleNamespace(dag_id=id, fileloc="/dags/x.py"), source="T = 'wJalrXUtnFEMI7K7MDENG'")
         for id in ("first", "second")
     ]
+    token = Known("site#token", "wJalrXUtnFEMI7K7MDENG", weak=False)
+    subject: Any = SimpleNamespace(see=lambda _: parsed)
+    (found,) = clear_text.shown_in_code(subject, [token])
+    assert "(/dags/x.py)" in found and "Secret site#token" in found and token.value not in found
+
+
+def test_what_is_looked_for_in_what_may_become_evidence_is_hidden_from_the_report() -> None:
+    """What is too weak to be looked for there is not: it would hide half of the report."""
     learnt: list[str] = []
-    subject: Any = SimpleNamespace(
-        see=lambda _: parsed,
-        cluster=SimpleNamespace(secrets=lambda: {"site": {"token": "wJalrXUtnFEMI7K7MDENG"}}),
-        settings=SimpleNamespace(ADMIN_SECRET="a/b"),
-        learn=learnt.append,
-    )
-    (found,) = clear_text.shown_in_code(subject)
-    assert "(/dags/x.py)" in found and "Secret site#token" in found and learnt == ["wJalrXUtnFEMI7K7MDENG"]
-    assert learnt[0] not in found
+    subject: Any = SimpleNamespace(settings=SimpleNamespace(ADMIN_SECRET="a/b"), learn=learnt.append)
+    stored = {"site": {"token": "wJalrXUtnFEMI7K7MDENG", "password": "postgres"}, "a": {"b": "wJalrXUtnFEMI7K7MDENH"}}
+    strong = clear_text.strong_credentials(subject, stored)
+    assert [one.where for one in strong] == ["site#token"] and learnt == ["wJalrXUtnFEMI7K7MDENG"]
 
 
 def test_variables_of_a_config_map_are_looked_at() -> None:
@@ -49,14 +53,13 @@ def test_variables_of_a_config_map_are_looked_at() -> None:
         "other": {"SMTP_PASS": "theirs", "token": "hunter2"},
     }
     cluster = SimpleNamespace(
-        secrets=dict,
         ever_pods=list,
         config_map_data=lambda: maps,
         recorder=SimpleNamespace(objects=lambda kind: [deployment] if kind == "deployments" else [], ever=lambda _: []),
     )
     settings = SimpleNamespace(ADMIN_SECRET="airflow-webserver-secret/admin-password")
     subject = SimpleNamespace(cluster=cluster, release="airflow", fullname="airflow", settings=settings)
-    assert clear_text.clear_text(subject) == [  # type: ignore[arg-type]
+    assert clear_text.clear_text(subject, {}) == [  # type: ignore[arg-type]
         "ConfigMap/keys, id_rsa holds a private key",
         "ConfigMap/site, SMTP_PASS holds a credential",
         "Deployment/s, container scheduler, env SMTP_TOKEN (ConfigMap other) holds a credential",
