@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from fixtures import clusters
+from fixtures.errors import Refused
 from fixtures.process import CommandFailed
 from images import node
 
@@ -33,6 +34,16 @@ def test_a_kept_cluster_is_no_orphan() -> None:
     assert clusters.existing() == [cluster]
     assert cluster.kept
     assert cluster.own_engine
+
+
+def test_nobody_removes_a_cluster_that_is_held() -> None:
+    cluster, alive = clusters.register("airflow-conformance-1", own_engine=False)
+    with pytest.raises(Refused, match="somebody is at work in cluster airflow-conformance-1"), cluster.held():
+        pass
+    alive.release()
+    with cluster.held(), cluster.held():
+        assert cluster.in_use
+    assert not cluster.in_use
 
 
 def test_what_others_put_there_is_not_ours(cache: Path) -> None:

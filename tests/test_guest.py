@@ -143,10 +143,3 @@ def test_an_interruption_while_the_deployment_comes_up_leaves_no_cluster(
     with pytest.raises(KeyboardInterrupt), guest.standing(options, Progress()):
         pass
     assert removed == ([] if keep else [made])
-
-
-def test_nobody_removes_the_cluster_of_a_guest(tmp_path: Path) -> None:
-    cluster = OwnCluster("airflow-conformance-20261129-220518-5e5e", tmp_path)
-    with guest.held(cluster):
-        assert cluster.in_use
-    assert not cluster.in_use
