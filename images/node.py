@@ -240,8 +240,8 @@ def enforces(docker: Docker, container: str) -> bool:
     return docker.run("exec", container, "iptables", "--list-rules", _POLICED, check=False).code == 0
 
 
-def thaw(cluster_name: str, environment: Mapping[str, str]) -> bool:
-    """Let processes in a cluster's nodes go on that stand still, and return whether there were any.
+def thaw(cluster_name: str, environment: Mapping[str, str]) -> None:
+    """Let processes in a cluster's nodes go on that stand still.
 
     runc has those of a container stand still while it changes what they may do. If it is killed just then, as when a
     cluster is deleted that is still coming up, they never end, and neither does the node.
@@ -255,15 +255,10 @@ def thaw(cluster_name: str, environment: Mapping[str, str]) -> bool:
         env=environment,
         check=False,
     )
-    still = [
-        state
-        for container in listed.stdout.split()
-        for state in FREEZER.glob(f"**/{container}/**/freezer.state")
-        if state.read_text().strip() != _THAWED
-    ]
-    for state in still:
-        state.write_text(_THAWED)
-    return bool(still)
+    for container in listed.stdout.split():
+        for state in FREEZER.glob(f"**/{container}/**/freezer.state"):
+            if state.read_text().strip() != _THAWED:
+                state.write_text(_THAWED)
 
 
 def release_node_storage(cluster_dir: Path) -> None:
