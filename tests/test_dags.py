@@ -56,10 +56,10 @@ HELPER = {"/dags/reports/tables.py": ".airflowignore"}
 def unlisted(passed_over: dict[str, str] | None, *, read_only: bool = False) -> Any:
     """A subject that never lists a DAG; Airflow says which files it does not parse, or cannot be asked."""
 
-    def ask(*_: str) -> dict[str, Any]:
+    def ask(*_: str) -> dict[str, str]:
         if passed_over is None:
             raise CannotSee("the probe ended with an error")
-        return {"files": {}, "passed_over": passed_over}
+        return passed_over
 
     return SimpleNamespace(
         settings=SimpleNamespace(READONLY=read_only),

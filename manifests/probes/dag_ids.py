@@ -1,6 +1,5 @@
-"""Prints as JSON `files` of a DAG folder that define a DAG, by its id; only ids that are written as a text are seen.
+"""Prints as JSON the files of a DAG folder that define a DAG, by its id; only ids that are written as a text are seen.
 
-And which Python files Airflow does not parse, with the option or file that keeps it from that, as `passed_over`.
 Argument: the folder. Airflow itself tells which files it parses (.airflowignore, safe mode).
 """
 
@@ -11,12 +10,8 @@ import sys
 
 from airflow.utils.file import list_py_file_paths
 
-folder = sys.argv[1]
-present = [str(path) for path in pathlib.Path(folder).rglob("*.py")]  # first, as the checkout may be exchanged
-parsed = set(list_py_file_paths(folder, include_examples=False))
-allowed = set(list_py_file_paths(folder, safe_mode=False, include_examples=False))
 found = {}
-for path in parsed:
+for path in list_py_file_paths(sys.argv[1], include_examples=False):
     try:
         tree = ast.parse(pathlib.Path(path).read_text())
     except (OSError, SyntaxError, ValueError):
@@ -27,9 +22,4 @@ for path in parsed:
             for one in given:
                 if isinstance(one, ast.Constant) and isinstance(one.value, str):
                     found.setdefault(one.value, set()).add(path)
-passed_over = {
-    path: "[core] dag_discovery_safe_mode" if path in allowed else ".airflowignore"
-    for path in present
-    if path not in parsed
-}
-print(json.dumps({"files": {dag_id: sorted(paths) for dag_id, paths in found.items()}, "passed_over": passed_over}))
+print(json.dumps({dag_id: sorted(paths) for dag_id, paths in found.items()}))
