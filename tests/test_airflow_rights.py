@@ -32,6 +32,8 @@ pytestmark = pytest.mark.timeout(COLD_SECONDS)
 class Deployment:
     """As much of a subject as users and rights need."""
 
+    new_user = Subject.new_user
+
     def __init__(self, airflow: Airflow) -> None:
         self.airflow = airflow
         self.ledger = Ledger(self)
