@@ -12,7 +12,7 @@ import shutil
 import sys
 import threading
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -34,15 +34,6 @@ _LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc")
 _PUSH_DEADLINE = 1800.0
 
 
-def _new_file(value: Any) -> Any:
-    if not value:
-        return None
-    path = Path(value).expanduser().absolute()
-    if not path.parent.is_dir():
-        raise ValueError(f"there is no directory {path.parent}")
-    return path
-
-
 class Options(BaseModel):
     """Options of `make image`."""
 
@@ -57,7 +48,7 @@ class Options(BaseModel):
         description="`make image`: name of the image, for example registry/airflow-conformance:1",
     )
     PUSH: bool = Field(False, description="`make image`: 1 pushes it to the registry that TAG names")
-    ARCHIVE: Annotated[Path | None, BeforeValidator(_new_file)] = Field(
+    ARCHIVE: Annotated[Path | None, BeforeValidator(settings.new_file)] = Field(
         None, description="`make image`: file that gets the image, for `docker load` or `kind load image-archive`"
     )
 
