@@ -42,12 +42,12 @@ def test_every_file_can_be_read() -> None:
 
 
 def test_every_requirement_exists() -> None:
-    missing = faults.unknown_requirements(faults.load_all(), faults.requirements())
+    missing = faults.unknown_requirements(faults.load_all(), catalogue.load())
     assert not missing, f"not in manifests/requirements.yaml, but named by fault files: {missing}"
 
 
 def test_every_fault_is_expected_somewhere_under_each_of_its_executors() -> None:
-    entries = faults.requirements()
+    entries = catalogue.load()
     nowhere = [
         f"{case.id} {executor}"
         for case in faults.load(faults.FAULTS, "fault")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from fixtures import faults, judging, prove, standing
+from fixtures import catalogue, faults, judging, prove, standing
 from fixtures.errors import HarnessError, UsageError
 from fixtures.outcome import Outcome
 from fixtures.progress import Progress
@@ -48,7 +48,7 @@ def test_an_upgrade_gets_the_values_of_the_fault(tmp_path: Path, monkeypatch: py
     inject = {"overlay": {"a": 1, "b": None}, "former": {"c": 1}}
     upgrade = case("UP-80", scenario="upgrade", expect=("AF-UPG-007",), says="schema", verify=[], inject=inject)
     store, told = Store(tmp_path), prove.options({})
-    work = prove.Work(told, Progress(), store, [upgrade], faults.requirements())
+    work = prove.Work(told, Progress(), store, [upgrade], catalogue.load())
     broken = prove.work_scenario(work, upgrade, Executor.CELERY)
     assert not broken
     assert (seen["SCENARIO"], seen["EXECUTOR"]) == ("upgrade", "celery")
@@ -65,7 +65,7 @@ def test_an_upgrade_without_a_report_is_told(tmp_path: Path, monkeypatch: pytest
 
     monkeypatch.setattr(judging, "run_suite", run_suite)
     upgrade, store = case("UP-80", scenario="upgrade", verify=[]), Store(tmp_path)
-    work = prove.Work(prove.options({}), Progress(), store, [upgrade], faults.requirements())
+    work = prove.Work(prove.options({}), Progress(), store, [upgrade], catalogue.load())
     broken = prove.work_scenario(work, upgrade, Executor.CELERY)
     assert broken == ["UP-80 celery: the run of the checks left no report"]
     assert store.get(upgrade, Executor.CELERY) is None
@@ -81,6 +81,6 @@ def test_a_cluster_enforces_policies_where_a_fault_needs_it(
 
     monkeypatch.setattr(standing, "bring_up", bring_up)
     one, told = case("NW-06", network_policies=needs), prove.options({"NETWORK_POLICIES": asked})
-    work = prove.Work(told, Progress(), Store(tmp_path), [one], faults.requirements())
+    work = prove.Work(told, Progress(), Store(tmp_path), [one], catalogue.load())
     with pytest.raises(HarnessError, match="seen"):
         prove.work_standing(work, [(one, Executor.CELERY)])
