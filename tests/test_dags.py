@@ -9,6 +9,7 @@ import pytest
 
 from conformance.test_dags import test_a_broken_file_is_reported as judge
 from fixtures.errors import BudgetExceeded, CannotSee, TargetFailed
+from fixtures.gitsync import SLACK
 from fixtures.observations import wait_listed
 from fixtures.subject import Subject
 from tests.test_example_rows import Fake
@@ -53,8 +54,21 @@ def test_a_slow_file_that_is_killed_unreported_is_told(options: dict[str, str]) 
 HELPER = {"/dags/reports/tables.py": ".airflowignore"}
 
 
-def unlisted(passed_over: dict[str, str] | None, *, read_only: bool = False) -> Any:
-    """A subject that never lists a DAG; Airflow says which files it does not parse, or cannot be asked."""
+def unlisted(
+    passed_over: dict[str, str] | None,
+    *,
+    read_only: bool = False,
+    seconds: float = 0,
+    others: int = 0,
+    wait: float = 60,
+) -> Any:
+    """A subject that never lists a DAG; Airflow says which files it does not parse, or cannot be asked.
+
+    Args:
+        seconds: that are waited for it.
+        others: DAGs that are listed.
+        wait: seconds between two syncs.
+    """
 
     def ask(*_: str) -> dict[str, str]:
         if passed_over is None:
@@ -66,8 +80,11 @@ def unlisted(passed_over: dict[str, str] | None, *, read_only: bool = False) -> 
         namespace="airflow",
         parser="scheduler",
         dags_folder="/dags",
-        waiter=waiter(0),
-        airflow=SimpleNamespace(import_errors=list, dag=lambda _: None),
+        waiter=waiter(seconds),
+        airflow=SimpleNamespace(import_errors=list, dag=lambda _: None, dags=lambda: [None] * others),
+        git_sync="git-sync",
+        running=lambda _: [SimpleNamespace(containers={"git-sync"})],
+        value=lambda path, _: wait if path == "dags.gitSync.wait" else None,
         flag=lambda *_: False,
         option=lambda section, key, default, component: default,
         ask=ask,
@@ -82,6 +99,23 @@ def test_what_hides_a_file_is_named(reason: str, told: str) -> None:
     with pytest.raises(TargetFailed, match=told) as error:
         wait_listed(unlisted({"/dags/daily_report.py": reason}), "daily_report", "daily_report.py")
     assert f"/dags/daily_report.py is on disk, and {reason} has" in error.value.cause
+
+
+DAILY = {"/dags/daily_report.py": ".airflowignore"}
+
+
+def test_a_file_that_is_certainly_hidden_is_told_before_the_time_is_up() -> None:
+    """When every commit of before has arrived, and the others are listed."""
+    with pytest.raises(TargetFailed, match="has Airflow pass it over") as error:
+        wait_listed(unlisted(DAILY, seconds=60, others=1, wait=-SLACK), "daily_report", "daily_report.py")
+    assert error.value.__cause__ is None
+
+
+@pytest.mark.parametrize("early", [{"others": 1, "wait": 60}, {"others": 0, "wait": -SLACK}])
+def test_a_file_that_may_still_come_is_waited_for(early: dict[str, float]) -> None:
+    with pytest.raises(TargetFailed, match="has Airflow pass it over") as error:
+        wait_listed(unlisted(DAILY, seconds=0.1, **early), "daily_report", "daily_report.py")  # type: ignore[arg-type]
+    assert isinstance(error.value.__cause__, BudgetExceeded)
 
 
 @pytest.mark.parametrize(
