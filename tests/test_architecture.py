@@ -207,6 +207,18 @@ def test_a_broker_of_no_use_is_told_without_the_workers() -> None:
     assert seen == [scheduler_ready]
 
 
+@pytest.mark.parametrize("of_webserver", [{"scheme": ""}, {"scheme": "redis", "error": "Connection refused"}])
+def test_a_webserver_need_not_know_or_reach_the_broker(of_webserver: Json) -> None:
+    usable = {"scheme": "redis", "writable": True}
+    subject: Any = SimpleNamespace(
+        executor=Executor.CELERY,
+        see=lambda _: None,
+        cluster=SimpleNamespace(workload=lambda _: None, pods=lambda _: []),
+        ask=lambda component, *_: of_webserver if component == "webserver" else usable,
+    )
+    assert set(architecture.brokers.look(subject).seen) == {"scheduler", "worker"}
+
+
 def test_another_redis_behind_the_brokers_service_is_told_before_it_is_asked() -> None:
     cluster = SimpleNamespace(
         workload=lambda component: component,
