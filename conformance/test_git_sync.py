@@ -14,7 +14,15 @@ from fixtures.observations import (
     scheduler_ready,
     webserver_ready,
 )
-from fixtures.observations.architecture import deletion, everyone_followed, git_credentials, other_periods, syncing
+from fixtures.observations.architecture import (
+    deletion,
+    everyone_followed,
+    git_credentials,
+    has_git_key,
+    older_git_credentials,
+    other_periods,
+    syncing,
+)
 from fixtures.observations.checkouts import (
     added_listed,
     committed,
@@ -113,16 +121,22 @@ def test_the_webserver_needs_no_checkout(subject: Subject) -> None:
 
 @requirement("AF-GIT-006")
 def test_git_credentials_have_all_keys(subject: Subject) -> None:
-    """Declared credentials of git-sync SHOULD be a Secret with the names of git-sync 3 and of git-sync 4."""
+    """Declared credentials of git-sync SHOULD be a Secret with the names of git-sync 3 and 4, whose values it uses."""
     name = git_credentials(subject)
-    if not name:
+    if not name and not has_git_key(subject):
         raise Unsupported("this deployment declares no credentials: dags.gitSync.credentialsSecret is not set")
-    try:
-        keys = {key for key, value in subject.cluster.secret(name).items() if value}
-    except NotFound:
-        raise AssertionError(f"dags.gitSync.credentialsSecret names the Secret {name}, which does not exist") from None
-    missing = {"GIT_SYNC_USERNAME", "GIT_SYNC_PASSWORD", "GITSYNC_USERNAME", "GITSYNC_PASSWORD"} - keys
-    assert not missing, f"Secret {name} lacks {sorted(missing)}: pods with git-sync cannot start without them"
+    if name:
+        try:
+            keys = {key for key, value in subject.cluster.secret(name).items() if value}
+        except NotFound:
+            raise AssertionError(
+                f"dags.gitSync.credentialsSecret names the Secret {name}, which is not there"
+            ) from None
+        missing = {"GIT_SYNC_USERNAME", "GIT_SYNC_PASSWORD", "GITSYNC_USERNAME", "GITSYNC_PASSWORD"} - keys
+        assert not missing, f"Secret {name} lacks {sorted(missing)}: pods with git-sync cannot start without them"
+    if not subject.only_looks("AF-GIT-006", "whether git-sync runs with what the Secret holds"):
+        older = older_git_credentials(subject)
+        assert not older, "; ".join(older)
 
 
 @requirement("AF-GIT-007")

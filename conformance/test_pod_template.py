@@ -4,7 +4,7 @@ from conformance import HOUR
 from fixtures.catalogue import requirement
 from fixtures.errors import Blocked, HarnessError
 from fixtures.objects import Resources
-from fixtures.observations import facts, hello, scheduler_ready
+from fixtures.observations import dag_sources, facts, hello, scheduler_ready
 from fixtures.observations.ended_pods import ended_pods, not_cleaned, piled_up
 from fixtures.observations.pod_template import (
     added_limits,
@@ -15,13 +15,16 @@ from fixtures.observations.pod_template import (
     ordinary_pod,
     outdated,
     refused,
+    safe_to_evict,
     taken_all_the_same,
     template,
     too_tight,
+    unknown_to_the_registry,
 )
 from fixtures.observations.rights import declared_service_account
 from fixtures.observations.task_view import (
     mailed_differently,
+    not_found_by_tasks,
     of_the_node,
     old_configuration,
     old_environment,
@@ -61,8 +64,11 @@ def test_task_pods_carry_the_documented_limits(subject: Subject) -> None:
 @requirement("AF-POD-003")
 def test_task_pods_run_the_documented_image(subject: Subject) -> None:
     """Task pods MUST run the image of the promised Airflow version."""
-    image = ordinary_pod(subject).container("base").image  # of a task that failed for it, too
+    pod = ordinary_pod(subject)  # of a task that failed for it, too
+    image = pod.container("base").image
     scheduler = subject.pod("scheduler").container("scheduler").image
+    unknown = unknown_to_the_registry(subject, pod)
+    assert not unknown, f"{unknown}; name it in podTemplate, or leave the template to the chart (registry.secretName)"
     same = image == scheduler or "@" in scheduler  # the chart gives the executor a repository and a tag only
     try:
         version = subject.see(facts).seen["airflow"]
@@ -118,6 +124,8 @@ def test_task_pods_follow_the_template(subject: Subject) -> None:
         f"activeDeadlineSeconds of task pod {pod.name} is {ends}: Kubernetes ends every task that takes longer; "
         "give long tasks an execution_timeout of their own, and the pod a day"
     )
+    if evicted := safe_to_evict(declared, pod):
+        subject.note("AF-POD-005", evicted)
     found = list(deviations(comparable(declared.spec), pod.raw["spec"], "spec"))
     everywhere = moved(subject, found)
     if everywhere:
@@ -146,7 +154,7 @@ def test_the_cluster_accepts_the_template(subject: Subject) -> None:
 
 @requirement("AF-POD-007")
 def test_tasks_see_what_the_scheduler_sees(subject: Subject) -> None:
-    """Tasks MUST see the same configuration, Fernet key, DAG folder and addresses of dependencies as the scheduler."""
+    """Tasks MUST see the same configuration, Fernet key, DAG folder, modules and addresses as the scheduler."""
     subject.see(scheduler_ready)
     old = old_configuration(subject) + old_environment(subject)
     assert not old, "; ".join(old)
@@ -158,7 +166,15 @@ def test_tasks_see_what_the_scheduler_sees(subject: Subject) -> None:
         raise
     found = seen_differently(task, subject.see(seen_by_the_scheduler), but=of_the_node(subject))
     assert not found, f"tasks see another world than the scheduler: {'; '.join(found)}"
-    found = mailed_differently(task, subject.see(seen_by_the_processor))
+    processor = subject.see(seen_by_the_processor)
+    parser, imports = processor or subject.see(seen_by_the_scheduler), subject.see(dag_sources)["imports"]
+    lacking = not_found_by_tasks(task, parser, imports, subject.dags_folder)
+    assert not lacking, (
+        f"where tasks run there is no module {'; '.join(lacking)}, and the {subject.parser} has it: such DAGs parse, "
+        "and their tasks fail; mount it with workers.extraVolumes and workers.extraVolumeMounts too, or put it into "
+        "the image of all"
+    )
+    found = mailed_differently(task, processor)
     assert not found, (
         f"the {subject.parser}, which mails about tasks that were killed, has {'; '.join(found)}: set it for all, in "
         "config or env"

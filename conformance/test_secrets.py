@@ -9,7 +9,7 @@ from fixtures.observations.clear_text import (
     strong_credentials,
 )
 from fixtures.observations.credentials import DSN, holders, lost_sessions, metadata_problems, webserver_key_problems
-from fixtures.observations.references import absent_objects, not_taken_again
+from fixtures.observations.references import absent_objects, doomed_claims, not_taken_again
 from fixtures.observations.secret_hosts import unreachable_hosts
 from fixtures.observations.stored_secrets import fernet_problems, undecrypted_in_a_task
 from fixtures.observations.task_environment import missing_backend, missing_files, missing_names
@@ -70,6 +70,8 @@ def test_secrets_in_use_exist_and_their_servers_answer(subject: Subject) -> None
     """Pods SHOULD be able to start again as they are, and servers that Secrets name SHOULD answer their readers."""
     absent = absent_objects(subject)
     assert not absent, "\n".join(absent) + "\nmake it again, or take it out of the values"
+    doomed = doomed_claims(subject)
+    assert not doomed, "\n".join(doomed)
     refused = not_taken_again(subject)
     assert not refused, (
         "\n".join(refused) + "\nmake again what was deleted, or have the values and the namespace's labels agree"

@@ -1,4 +1,4 @@
-"""Pods as tests need them: of a template, of a scheduler, and with files from ConfigMaps."""
+"""Pods as tests need them: of a template, of a scheduler, with git-sync, and with files from ConfigMaps."""
 
 from __future__ import annotations
 
@@ -33,6 +33,12 @@ def scheduler() -> Pod:
     template_mount = {"name": "config", "mountPath": "/t/file.yaml", "subPath": "pod_template_file.yaml"}
     body["containers"][0]["volumeMounts"].append(template_mount)
     return Pod({"metadata": {"name": "s", "uid": "u"}, "spec": {**body, "securityContext": {"fsGroup": 0}}})
+
+
+def syncing_with(*taken: str) -> Pod:
+    """A pod whose git-sync takes variables from keys of the Secret `git`."""
+    env = [{"name": key, "valueFrom": {"secretKeyRef": {"name": "git", "key": key}}} for key in taken]
+    return Pod({"metadata": {"name": "s", "uid": "s"}, "spec": {"containers": [{"name": "git-sync", "env": env}]}})
 
 
 class Release:

@@ -145,6 +145,24 @@ def test_every_pod_with_git_sync_keeps_the_declared_interval() -> None:
     assert architecture.other_periods(subject, 120) == ["5 s in scheduler-0"]
 
 
+def test_git_sync_that_cannot_tell_what_it_has_is_not_accused() -> None:
+    """Its image may have no shell, or nothing that makes fingerprints."""
+    notes: list[str] = []
+    answer = SimpleNamespace(rc=127, stdout="", stderr="sha256sum: not found")
+    cluster = SimpleNamespace(
+        secret=lambda _: {"TOKEN": "new"}, inside=lambda *_: SimpleNamespace(run=lambda _: answer)
+    )
+    cluster.workloads = lambda: [SimpleNamespace(component="scheduler")]
+    subject: Any = SimpleNamespace(
+        cluster=cluster,
+        git_sync="git-sync",
+        running=lambda _: [pods.syncing_with("TOKEN")],
+        note=lambda _, text: notes.append(text),
+    )
+    assert architecture.older_git_credentials(subject) == []
+    assert len(notes) == 1 and "sha256sum: not found" in notes[0]
+
+
 def brokers(*, workers: dict[str, list[str]] | None = None, mute: bool = False, **worker: Any) -> Brokers:
     """Two components with one broker, which may tell nothing of itself; what is given differs in the worker."""
     scheduler = {

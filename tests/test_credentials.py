@@ -1,5 +1,8 @@
 """Whether all holders of a credential have the same one, and from where."""
 
+import os
+import subprocess
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,6 +12,7 @@ from fixtures.environment import Environments
 from fixtures.objects import Pod
 from fixtures.observations import credentials
 from fixtures.observations.credentials import Credential, Holder
+from tests.pods import syncing_with
 
 
 def holder(who: str, print_: str, reference: str = "secret/a#b") -> Holder:
@@ -76,3 +80,63 @@ def test_variables_that_a_secret_or_config_map_defines_otherwise_by_now_are_name
     subject: Any = SimpleNamespace(cluster=cluster, ask_in=ask_in)
     assert credentials.outdated_variables(subject, Environments(cluster), pod, "scheduler") == {"secret/team": ["new"]}
     assert asked == ["new", "same"]
+
+
+def in_a_shell(env: dict[str, str]) -> Any:
+    """What runs commands in a container with this environment, and sees that none of its values is told."""
+
+    def run(command: str) -> Any:
+        done = subprocess.run(
+            ["/bin/sh", "-c", command], env={"PATH": os.defpath, **env}, capture_output=True, text=True, check=False
+        )
+        assert not any(value in done.stdout for value in env.values())
+        return SimpleNamespace(rc=done.returncode, stdout=done.stdout, stderr=done.stderr)
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("used", "older"),
+    [
+        ({"USER": "me", "TOKEN": "it's $new\n"}, []),
+        ({"USER": "me", "TOKEN": "old"}, ["TOKEN"]),
+        ({"TOKEN": "it's $new\n"}, ["USER"]),
+    ],
+)
+def test_git_sync_tells_by_its_shell_whether_it_has_what_its_secret_holds(
+    used: dict[str, str], older: list[str]
+) -> None:
+    """Whatever signs the values hold, which are not told."""
+
+    cluster = SimpleNamespace(
+        secret=lambda _: {"USER": "me", "TOKEN": "it's $new\n", "site.key": "no name for a shell"},
+        inside=lambda *_: SimpleNamespace(run=in_a_shell(used)),
+    )
+    subject: Any = SimpleNamespace(cluster=cluster, git_sync="git-sync")
+    found = credentials.outdated_in_git_sync(subject, Environments(cluster), syncing_with("USER", "TOKEN", "site.key"))
+    assert found == ({"secret/git": older} if older else {})
+
+
+@pytest.mark.parametrize(("text", "older"), [("key\n", False), ("an older key\n", True), (None, False)])
+def test_a_file_of_a_secret_that_is_mounted_by_subpath_is_compared(
+    tmp_path: Path, text: str | None, older: bool
+) -> None:
+    """Of git-sync and of any other container; one that cannot be read accuses nobody."""
+    file = tmp_path / "ssh"
+    if text is not None:
+        file.write_text(text)
+    pod = syncing_with()
+    pod.raw["spec"]["volumes"] = [{"name": "v", "secret": {"secretName": "deploy-key"}}]
+    pod.raw["spec"]["containers"][0]["volumeMounts"] = [
+        {"name": "v", "mountPath": str(file), "subPath": "gitSshKey"},
+        {"name": "v", "mountPath": "/binary", "subPath": "binary"},
+        {"name": "v", "mountPath": "/gone", "subPath": "gone"},
+    ]
+    held = {"gitSshKey": "key\n", "binary": "\N{REPLACEMENT CHARACTER}"}
+    cluster = SimpleNamespace(
+        secret=lambda _: held, inside=lambda *_: SimpleNamespace(run=in_a_shell({"UNUSED": "nobody tells it"}))
+    )
+    subject: Any = SimpleNamespace(cluster=cluster, git_sync="git-sync")
+    found = {"secret/deploy-key": [str(file)]} if older else {}
+    assert credentials.outdated_in_git_sync(subject, Environments(cluster), pod) == found
+    assert credentials.outdated_files(subject, Environments(cluster), pod, "git-sync") == found

@@ -129,3 +129,66 @@ def test_what_an_xcom_backend_keeps_elsewhere_is_fetched(tmp_path: Path) -> None
     }
     assert told(tmp_path, "xcom", "d", "r", "t", **options) == "[1, 'a']"
     assert told(tmp_path, "xcom", "d", "r", "other", **options) is None
+
+
+def packages(home: Path, *files: str) -> str:
+    """A folder with these files, for modules."""
+    for file in files:
+        (home / file).parent.mkdir(parents=True, exist_ok=True)
+        (home / file).touch()
+    return str(home)
+
+
+def test_a_task_tells_which_modules_are_there_and_imports_none(tmp_path: Path) -> None:
+    """In plugins too, and below packages, also those of several places; of what code makes itself nothing is known."""
+    site = tmp_path / "site"
+    path = packages(site, "own/__init__.py", "own/tables.py", "spread/one/two.py", "single.py")
+    (site / "own" / "__init__.py").write_text("raise SystemExit")
+    packages(tmp_path / "plugins", "team_library.py")
+    there = [
+        "own",
+        "own.tables",
+        "spread",
+        "single",
+        "single.made",
+        "team_library",
+        "airflow.providers.http.hooks.http",
+    ]
+    missing = ["own.reports", "gone", "gone.tables", "spread.other", "airflow.providers.of_nobody"]
+    source, conf = (DAGS / "conformance_facts.py").read_text(), json.dumps({"modules": [*there, *missing]})
+    address = "postgresql://u@127.0.0.1:1/a"
+    told_of = told(
+        tmp_path, "as_a_task_sees", source, conf, PYTHONPATH=path, AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=address
+    )["modules"]
+    assert told_of == {**dict.fromkeys(there, True), **dict.fromkeys(missing, False)}
+
+
+SOURCE = """
+import os, team.tables
+from __future__ import annotations
+from team_library import EURO
+from airflow import DAG
+from . import beside
+try:
+    import perhaps
+except ImportError:
+    perhaps = None
+def later():
+    import at_work
+"""
+
+
+def test_what_dag_files_import_in_any_case_is_told(tmp_path: Path) -> None:
+    """Not what comes with Python, what a file can do without, nor what one imports that defines no DAG.
+
+    Nor what only tasks need that go to other workers, or have an image of their own.
+    """
+    dags = tmp_path / "dags"
+    dags.mkdir()
+    (dags / "report.py").write_text(f"{SOURCE}with DAG('report'):\n    pass\n")
+    (dags / "gpu.py").write_text("import torch\nwith DAG('gpu', default_args={'queue': 'gpu'}):\n    pass  # airflow\n")
+    (dags / "own.py").write_text("import own\nwith DAG('own'):\n    airflow(executor_config={'pod_override': x})\n")
+    (dags / "helper.py").write_text("import of_a_helper  # of a dag for airflow\n")
+    found = told(tmp_path, "dag_ids", str(dags))
+    assert found["files"] == {name: [f"{dags}/{name}.py"] for name in ("gpu", "own", "report")}
+    assert found["imports"] == dict.fromkeys(["team.tables", "team_library", "airflow"], f"{dags}/report.py")

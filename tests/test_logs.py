@@ -12,7 +12,7 @@ import pytest
 from conformance.test_example_dag import test_logs_stay as judge
 from fixtures.airflow import ServerFailed
 from fixtures.objects import Pod
-from fixtures.observations import HELLO, log_with
+from fixtures.observations import HELLO, LOGS_GONE, log_with
 from fixtures.observations.neighbours import LINGER_SECONDS, lingering
 from fixtures.observations.pod_template import log_groomers
 from fixtures.settings import Executor
@@ -140,3 +140,28 @@ def test_logs_that_are_sent_elsewhere_are_only_read_again(later: str) -> None:
         return
     with pytest.raises(AssertionError, match="was readable and is not any more"):
         judge(subject)
+
+
+NOWHERE = "*** No logs found on s3 for ti=<TaskInstance: d.t r [success]>"
+COPY = f"{NOWHERE}\n*** Found logs served from host http://w:8793/log/t.log\n{HELLO}"
+VOLUME = f"{NOWHERE}\n*** Found local files:\n***   * /opt/airflow/logs/t.log\n{HELLO}"
+STORED = f"*** Found logs in s3:\n***   * s3://bucket/t.log\n{HELLO}"
+LOST = f"{NOWHERE}\n*** {LOGS_GONE}: no such host"
+
+
+@pytest.mark.parametrize(
+    ("log", "fails", "noted"), [(STORED, 0, 0), (COPY, 1, 0), (VOLUME, 0, 1), (LOST, 0, 0), (f"{HELLO}", 0, 0)]
+)
+def test_logs_that_never_arrive_where_they_are_sent_are_told(log: str, fails: int, noted: int) -> None:
+    """One on a volume is noted only, and one that is lost is the finding of another row."""
+    subject, notes = reading(log, seconds=0), list[str]()
+    run = SimpleNamespace(run=RUN, tasks={"hello_task": SimpleNamespace(try_number=1)})
+    seen = {"hello": SimpleNamespace(log=log, finished=run)}
+    subject.see, subject.settle = lambda observation: seen[observation.name], lambda _: None
+    subject.option, subject.note = lambda *_, **__: "s3://bucket/logs", lambda _, text: notes.append(text)
+    if fails:
+        with pytest.raises(AssertionError, match=r"not in s3 .*is s3://bucket/logs.*goes with its worker"):
+            judge(subject)
+    else:
+        judge(subject)
+    assert len(notes) == noted

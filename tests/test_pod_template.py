@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 import yaml
 
+from conformance.test_pod_template import test_task_pods_follow_the_template as judge_template
 from conformance.test_pod_template import test_task_pods_run_the_documented_image as judge_image
 from fixtures.environment import container_spec
 from fixtures.errors import Blocked, HarnessError, TargetFailed
+from fixtures.kube import NotFound
 from fixtures.objects import Pod, Workload
 from fixtures.observations.pod_template import (
     Template,
@@ -23,6 +26,7 @@ from fixtures.observations.pod_template import (
     outdated,
     taken_all_the_same,
     too_tight,
+    unknown_to_the_registry,
     why_logs_leave,
 )
 from fixtures.settings import Executor
@@ -335,3 +339,67 @@ def test_a_task_pod_that_ran_outweighs_what_is_said_of_the_suite_s(objection: st
         return SimpleNamespace(finished=SimpleNamespace(pod=lambda _: SimpleNamespace(name="hello-x")))
 
     assert taken_all_the_same(cast("Subject", SimpleNamespace(see=see)), objection) == taken
+
+
+HUB = {"https://index.docker.io/v1/": {"auth": "x"}}
+
+
+@pytest.mark.parametrize(
+    ("of_scheduler", "of_task", "auths", "told"),
+    [
+        ([], [], {}, False),
+        (["hub"], ["hub"], {"hub": HUB}, False),
+        (["hub"], [], {"hub": HUB}, True),
+        (["hub"], ["other"], {"hub": HUB, "other": {"quay.io": {}}}, True),
+        (["hub"], ["own"], {"hub": HUB, "own": {"docker.io": {}}}, False),
+        (["sidecar"], [], {"sidecar": {"https://quay.io/team": {}}}, False),
+        (["gone"], [], {}, False),
+    ],
+)
+def test_a_template_without_the_credentials_of_its_image_is_told(
+    of_scheduler: list[str], of_task: list[str], auths: dict[str, Any], told: bool
+) -> None:
+    """Not where they are of another registry, or are held by another Secret."""
+
+    def secret(name: str) -> dict[str, str]:
+        if name not in auths:
+            raise NotFound(name)
+        return {".dockerconfigjson": json.dumps({"auths": auths[name]})}
+
+    task = Pod({"metadata": {"name": "t", "uid": "t"}, "spec": spec(imagePullSecrets=[{"name": n} for n in of_task])})
+    above = scheduler()
+    above.raw["spec"]["imagePullSecrets"] = [{"name": name} for name in of_scheduler]
+    subject: Any = SimpleNamespace(pod=lambda _: above, cluster=SimpleNamespace(secret=secret))
+    said = unknown_to_the_registry(subject, task)
+    assert ("no imagePullSecrets with credentials of docker.io, and s has hub" in said) == told
+    assert bool(said) == told
+
+
+@pytest.mark.parametrize(
+    ("declared", "value", "told"),
+    [
+        ("true", "true", "set workers.safeToEvict to false"),
+        ("false", "true", "should leave task pods out"),
+        (None, "true", "should leave task pods out"),
+        ("true", "false", ""),
+        ("false", "false", ""),
+        (None, None, ""),
+    ],
+)
+def test_a_task_pod_that_is_safe_to_evict_is_noted(
+    monkeypatch: pytest.MonkeyPatch, declared: str | None, value: str | None, told: str
+) -> None:
+    """It may be the site's choice, or what admission adds, of whom nothing is known: no row fails."""
+
+    def annotated(value: str | None) -> dict[str, Any]:
+        return {} if value is None else {"annotations": {"cluster-autoscaler.kubernetes.io/safe-to-evict": value}}
+
+    task = Pod({"metadata": {"name": "t", "uid": "t", **annotated(value)}, "spec": live()})
+    monkeypatch.setattr("conformance.test_pod_template.ordinary_pod", lambda _: task)
+    made_of = Template("/t", "", {"kind": "Pod", "metadata": annotated(declared), "spec": spec()})
+    notes: list[str] = []
+    subject: Any = SimpleNamespace(
+        see=lambda _: made_of, running=lambda _: [], pod=lambda _: scheduler(), note=lambda _, text: notes.append(text)
+    )
+    judge_template(subject)
+    assert len(notes) == bool(told) and all("safe-to-evict=true" in note and told in note for note in notes)

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from fixtures.kube import ApiError, Forbidden, Json, NotFound
-from fixtures.objects import Workload
-from fixtures.observations.references import absent_objects, not_taken_again
+from fixtures.objects import Pod, Workload
+from fixtures.observations.references import absent_objects, doomed_claims, not_taken_again
 from fixtures.settings import Executor
 
 SPEC: Json = {
@@ -22,6 +22,8 @@ SPEC: Json = {
                 {"name": "B", "valueFrom": {"configMapKeyRef": {"name": "of-env", "key": "b"}}},
                 {"name": "C", "valueFrom": {"secretKeyRef": {"name": "optional", "key": "c", "optional": True}}},
                 {"name": "D", "valueFrom": {"fieldRef": {"fieldPath": "status.hostIP"}}},
+                {"name": "F", "valueFrom": {"secretKeyRef": {"name": "there", "key": "f"}}},
+                {"name": "G", "valueFrom": {"secretKeyRef": {"name": "there", "key": "g", "optional": True}}},
                 {"name": "E", "value": "e"},
             ],
         }
@@ -31,9 +33,25 @@ SPEC: Json = {
         {"name": "b", "projected": {"sources": [{"configMap": {"name": "projected"}}, {"serviceAccountToken": {}}]}},
         {"name": "c", "configMap": {"name": "optional", "optional": True}},
         {"name": "d", "emptyDir": {}},
+        {
+            "name": "e",
+            "secret": {"secretName": "there", "items": [{"key": "a", "path": "x"}, {"key": "h", "path": "y"}]},
+        },
     ],
     "imagePullSecrets": [{"name": "registry"}],
 }
+
+
+def running(read: Any, notes: list[str]) -> Any:
+    """A release whose scheduler runs, and what it refers to."""
+    return SimpleNamespace(
+        executor=Executor.CELERY,
+        running=lambda component: [SimpleNamespace(name="s-1", raw={"spec": SPEC})],
+        note=lambda _, text: notes.append(text),
+        cluster=SimpleNamespace(
+            workloads=lambda: [SimpleNamespace(component="scheduler")], secret=read, config_map_keys=read
+        ),
+    )
 
 
 def test_what_the_next_pod_would_wait_for_is_told() -> None:
@@ -42,24 +60,69 @@ def test_what_the_next_pod_would_wait_for_is_told() -> None:
     def read(name: str) -> dict[str, str]:
         if name != "there":
             raise NotFound(name)
-        return {}
+        return dict.fromkeys("afh", "")
 
     notes: list[str] = []
-    subject: Any = SimpleNamespace(
-        executor=Executor.CELERY,
-        running=lambda component: [SimpleNamespace(name="s-1", raw={"spec": SPEC})],
-        note=lambda _, text: notes.append(text),
-        cluster=SimpleNamespace(
-            workloads=lambda: [SimpleNamespace(component="scheduler")], secret=read, config_map=read
-        ),
-    )
-    assert [told.split(" does not exist")[0] for told in absent_objects(subject)] == [
+    assert [told.split(" does not exist")[0] for told in absent_objects(running(read, notes))] == [
         "ConfigMap of-env",
         "ConfigMap projected",
         "Secret mounted",
         "Secret of-init",
     ]
     assert notes == ["Secret for pulling images registry of s-1 does not exist"]
+
+
+def test_a_key_that_the_next_pod_would_wait_for_is_told() -> None:
+    """Of a variable and of a volume; not one that is optional, nor any where all of an object is taken."""
+    held = {"there": "ag", "of-env": "b"}
+    assert absent_objects(running(lambda name: dict.fromkeys(held.get(name, ""), "x"), [])) == [
+        f"Secret there has no key {key} but a, g, and without it the next pod like s-1 waits: was it made anew with "
+        "other keys?"
+        for key in "fh"
+    ]
+
+
+DATA: Json = {"name": "data", "persistentVolumeClaim": {"claimName": "data-0"}}
+
+
+def claiming(name: str, phase: str = "Running", **labels: str) -> Pod:
+    metadata = {"name": name, "uid": name, "labels": labels}
+    return Pod({"metadata": metadata, "spec": {"volumes": [DATA]}, "status": {"phase": phase}})
+
+
+@pytest.mark.parametrize(
+    ("claim", "told", "noted"),
+    [
+        ({"metadata": {}}, 0, 0),
+        ({"metadata": {"deletionTimestamp": "2024-01-01T00:00:00Z"}}, 1, 0),
+        (NotFound("data-0"), 0, 0),
+        (Forbidden("it may not"), 0, 1),
+    ],
+)
+def test_a_claim_that_somebody_deleted_is_told(claim: Json | Exception, told: int, noted: int) -> None:
+    """With the pods that keep it, those of the bundled PostgreSQL too; not those of others, nor what has ended."""
+    notes: list[str] = []
+
+    def read(name: str) -> Json:
+        if isinstance(claim, Exception):
+            raise claim
+        return claim
+
+    pods = [
+        claiming("s-1", release="airflow"),
+        claiming("pg-0", **{"app.kubernetes.io/instance": "airflow"}),
+        claiming("task", "Succeeded", release="airflow"),
+        claiming("other", release="other"),
+    ]
+    subject: Any = SimpleNamespace(
+        release="airflow",
+        note=lambda _, text: notes.append(text),
+        cluster=SimpleNamespace(pods=lambda: pods, claim=read),
+    )
+    found = doomed_claims(subject)
+    says = "PersistentVolumeClaim data-0 was deleted at 2024-01-01T00:00:00Z and goes when s-1, pg-0 end"
+    assert [one.split(", as a rule")[0] for one in found] == [says][:told]
+    assert len(notes) == noted
 
 
 POD_SECURITY = 'pods "x" is forbidden: violates PodSecurity "restricted:latest": seccompProfile'

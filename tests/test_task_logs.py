@@ -8,7 +8,7 @@ import pytest
 from fixtures.airflow import DagRun
 from fixtures.environment import Environments
 from fixtures.objects import Pod
-from fixtures.observations.task_logs import log_source, others_in, proxy_asked, why_lost
+from fixtures.observations.task_logs import log_source, not_sent, others_in, proxy_asked, why_lost
 
 
 @pytest.mark.parametrize(
@@ -56,6 +56,21 @@ def test_the_source_of_a_log() -> None:
     assert "worker-0" in log_source(served)
     assert "local files" in log_source("*** Found local files:\n***   * /opt/airflow/logs/x.log\n")
     assert log_source("INFO - nothing\n") == ""
+
+
+@pytest.mark.parametrize(
+    ("log", "storage"),
+    [
+        ("*** No logs found on s3 for ti=<TaskInstance: d.t r [success]>\n*** Found local files:", "s3"),
+        ("*** Found local files:\n***   * /t.log\n*** No logs found in GCS; ti=<TaskInstance: d.t r [success]>", "GCS"),
+        ("*** No logs found in Azure; ti=<TaskInstance: d.t r [success]>", "Azure"),
+        ("*** Found logs in s3:\n***   * s3://bucket/t.log\nINFO - No logs found on my desk", ""),
+    ],
+)
+def test_a_log_that_is_not_where_logs_are_sent_is_told(log: str, storage: str) -> None:
+    subject: Any = SimpleNamespace(option=lambda *_, **__: "somewhere")
+    said = not_sent(subject, log)
+    assert bool(said) == bool(storage) and f"the log is not in {storage}" in (said or "the log is not in ")
 
 
 EXTRACT = """\

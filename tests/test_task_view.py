@@ -12,6 +12,7 @@ from fixtures.objects import Pod
 from fixtures.observations.pod_template import Template
 from fixtures.observations.task_view import (
     mailed_differently,
+    not_found_by_tasks,
     of_the_node,
     old_configuration,
     other_network,
@@ -76,6 +77,17 @@ def test_a_file_of_the_configuration_that_was_changed_is_named(older: str) -> No
     assert old_configuration(cast(Subject, release)) == [
         f"ConfigMap airflow-config was changed, webserver-2 still runs with the older {older}: restart it"
     ]
+
+
+def test_a_module_that_only_the_parser_has_is_named_with_who_imports_it() -> None:
+    """Not one that nobody has, or that no DAG file imports any more, nor one that an older DAG does not tell."""
+    parser = world(modules={"airflow": True, "library": True, "gone": False, "unused": True})
+    imports = dict.fromkeys(["airflow", "library", "gone"], "/dags/team/rates.py")
+    task = world(modules={"airflow": True, "library": False, "gone": False, "unused": False})
+    assert not_found_by_tasks(task, parser, imports, "/dags") == ["library, which team/rates.py imports"]
+    assert not_found_by_tasks(parser, parser, imports, "/dags") == []
+    assert not_found_by_tasks(world(), parser, imports, "/dags") == []
+    assert not_found_by_tasks(task, world(), imports, "/dags") == []
 
 
 HOST_IP: Json = {"name": "HOST_IP", "valueFrom": {"fieldRef": {"fieldPath": "status.hostIP"}}}

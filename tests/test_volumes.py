@@ -44,3 +44,11 @@ def test_single_files(source: Json, mount: Json, found: dict[str, tuple[str, str
         ],
     }
     assert single_files(body, "c") == found
+
+
+def test_single_files_of_secrets() -> None:
+    mount = {"name": "v", "mountPath": "/etc/git-secret/ssh", "subPath": "gitSshKey"}
+    volume = {"name": "v", "secret": {"secretName": "deploy-key"}}
+    body = {"volumes": [volume], "containers": [{"name": "git-sync", "volumeMounts": [mount]}]}
+    assert single_files(body, "git-sync", "secret") == {"/etc/git-secret/ssh": ("deploy-key", "gitSshKey")}
+    assert single_files(body, "git-sync") == {}

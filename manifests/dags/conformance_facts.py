@@ -9,9 +9,11 @@ import platform
 import re
 import socket
 import ssl
+import sys
 import time
 import urllib.error
 import urllib.request
+from importlib.machinery import PathFinder
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -106,6 +108,23 @@ def nameservers() -> list[str]:
     return sorted(words[1] for words in lines if words[:1] == ["nameserver"] and len(words) > 1)
 
 
+def is_there(module: str) -> bool:
+    """Whether a module can be found; nothing is imported for that. What is made by other code counts as found."""
+    name, places = "", [folder for folder in sys.path if folder]
+    for part in module.split("."):
+        name = f"{name}.{part}".lstrip(".")
+        try:
+            spec = PathFinder.find_spec(name, places)
+        except (ImportError, KeyError):  # KeyError: of a package in several places, which Python must have imported
+            return True
+        if spec is None:
+            return False
+        if spec.submodule_search_locations is None:
+            return True
+        places = list(spec.submodule_search_locations)
+    return True
+
+
 def airflow_cfg_sha256() -> str | None:
     """Fingerprint of the configuration file; None where there is none."""
     text = read(Path(os.environ.get("AIRFLOW_CONFIG") or Path(os.environ.get("AIRFLOW_HOME", "."), "airflow.cfg")))
@@ -161,6 +180,7 @@ def facts(**context: object) -> str:
         "memory_limit_bytes": memory_limit_bytes(),
         "cpu_limit_millicores": cpu_limit_millicores(),
         "airflow_cfg_sha256": airflow_cfg_sha256(),
+        "modules": {module: is_there(module) for module in (dag_run.conf or {}).get("modules", [])},
         "resolved": {name: resolve(name) for name in {*dependencies(), *(dag_run.conf or {}).get("resolve", [])}},
         "host_aliases": host_aliases(),
         "nameservers": nameservers(),
