@@ -3,9 +3,10 @@
 import re
 from datetime import timedelta
 
+from fixtures.capacity import worker_limit
 from fixtures.catalogue import requirement
 from fixtures.observations import facts, hello, scheduler_ready
-from fixtures.observations.examples import came_late, hoarding, parsed_dags, side_by_side, worker_limit
+from fixtures.observations.examples import came_late, hoarding, parsed_dags, require_room, side_by_side
 from fixtures.settings import Executor
 from fixtures.subject import Subject
 
@@ -30,6 +31,7 @@ def test_independent_tasks_run_side_by_side(subject: Subject) -> None:
     if late := came_late(subject, finished, first, last):
         subject.note("AF-SCH-001", late)
         return
+    require_room(subject, finished, first, last)
     limits = {
         "[core] parallelism": subject.option("core", "parallelism", "32"),
         "[core] max_active_tasks_per_dag": subject.option("core", "max_active_tasks_per_dag", "16"),

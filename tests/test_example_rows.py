@@ -81,6 +81,7 @@ class Fake:
             dag=self.dags.get,
             dags=lambda tag="": [one for one in self.dags.values() if not tag or tag in one.tags],
             pool=lambda name: next(pool for pool in self.pools if pool.name == name),
+            tasks_at_work=lambda at, pool: {},
             pools=lambda: self.pools,
             tasks_of=lambda _: self.tasks or [task(task_id=id, downstream=down) for id, down in self.edges.items()],
             details=lambda dag_id: self.details[dag_id],
@@ -158,6 +159,18 @@ def parallel(left: TaskInstance, right: TaskInstance, args: str = "", **options:
     container = {"name": "worker", "args": ["bash", "-c", f"exec airflow celery worker {args}"]}
     worker = Pod({"metadata": {"name": "w", "uid": "w"}, "spec": {"containers": [container]}})
     return Fake({"side_by_side": finished(left, right)}, given, pods=[worker])
+
+
+def beside(held: dict[str, int], of_pool: dict[str, int] | None = None, **options: str) -> Fake:
+    """The task `right` began when `left` had ended; so many tasks were at work then, and so many of its pool."""
+    fake = parallel(ran("left", 0, 60), ran("right", 61, 62), **options)
+
+    def at_work(at: datetime, pool: str) -> dict[str, int]:
+        assert at == NOON + timedelta(seconds=59)
+        return (of_pool or {}) if pool else held
+
+    fake.airflow.tasks_at_work = at_work
+    return fake
 
 
 def cold(*, cold: bool = True, created: int = 0) -> Fake:
@@ -319,6 +332,33 @@ def test_a_good_deployment_passes(check: Check, subject: Fake) -> None:
 def test_a_broken_promise_is_named(check: Check, subject: Fake, says: str) -> None:
     with pytest.raises(AssertionError, match=says):
         check(subject)
+
+
+@pytest.mark.parametrize(
+    ("subject", "by"),
+    [
+        (beside({"sales": 3, "conformance_parallel": 1}, core__parallelism="4"), "[core] parallelism"),
+        (beside({"sales": 9, "d": 7}), "[celery] worker_concurrency of 1 workers"),
+        (beside({"sales": 127, "d": 1}, {"sales": 127, "d": 1}, celery__worker_concurrency="500"), "pool default_pool"),
+    ],
+)
+def test_a_task_for_which_others_leave_no_room_accuses_nobody(subject: Fake, by: str) -> None:
+    with pytest.raises(Blocked, match=r"right waited until left had ended: of .* were other DAGs'") as blocked:
+        S.test_independent_tasks_run_side_by_side(cast("Subject", subject))
+    assert blocked.value.by == by
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        beside({"sales": 2, "conformance_parallel": 1}, core__parallelism="4"),
+        beside({"sales": 1, "conformance_parallel": 1, "etl_pipeline": 2}, core__parallelism="4"),
+        beside({"conformance_parallel": 1}, celery__worker_concurrency="1"),
+    ],
+)
+def test_room_that_others_leave_is_no_excuse(subject: Fake) -> None:
+    with pytest.raises(AssertionError, match="one after the other"):
+        S.test_independent_tasks_run_side_by_side(cast("Subject", subject))
 
 
 def served(source: str, **options: str) -> Fake:

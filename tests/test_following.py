@@ -153,6 +153,34 @@ def test_a_pool_that_is_closed_or_full_of_the_suites_own_tasks_accuses(running: 
         following.finish(running.client(), waiter(0.2), RUN)
 
 
+@pytest.mark.parametrize("state", ["scheduled", "queued"])
+def test_room_that_other_peoples_tasks_take_blocks(running: Stub, state: str) -> None:
+    """The stub shows the same tasks as running and as queued."""
+    full(running, 128, holding("sales", "sales", "conformance_facts"))
+    running.replace["GET /api/v1/pools/small"] = [data({"name": "small", "slots": 128, "open_slots": 99})]
+    running.replace["GET /api/v1/dags/d/dagRuns/r/taskInstances"] = [tasks_reply(("a", state))]
+    with pytest.raises(Blocked, match=r"of 4 tasks that may be under way at once \(parallelism\), 2 that run") as seen:
+        following.finish(running.client(), waiter(0.2), RUN, limits=lambda: {"parallelism": 4})
+    assert seen.value.by == "parallelism"
+
+
+@pytest.mark.parametrize(
+    ("state", "tasks", "limit"),
+    [
+        ("running", holding("sales", "sales"), 4),
+        ("scheduled", holding("sales"), 4),
+        ("scheduled", holding("hello_world_dag", "conformance_facts"), 4),
+        ("scheduled", data({"title": "Internal Server Error"}, 500), 4),
+    ],
+)
+def test_room_that_is_there_accuses(running: Stub, state: str, tasks: Reply, limit: int) -> None:
+    full(running, 128, tasks)
+    running.replace["GET /api/v1/pools/small"] = [data({"name": "small", "slots": 128, "open_slots": 99})]
+    running.replace["GET /api/v1/dags/d/dagRuns/r/taskInstances"] = [tasks_reply(("a", state))]
+    with pytest.raises(BudgetExceeded, match=f"a {state}"):
+        following.finish(running.client(), waiter(0.2), RUN, limits=lambda: {"parallelism": limit})
+
+
 def test_stuck_run_names_the_paused_dag_and_the_dead_scheduler(running: Stub) -> None:
     running.replace["GET /api/v1/dags/d"] = [data({**DAG, "is_paused": True})]
     running.replace["GET /api/v1/dags/d/dagRuns/r"] = [run_reply("queued")]

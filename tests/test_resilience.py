@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -10,11 +11,21 @@ from typing import Any
 import pytest
 
 from fixtures.airflow import DagRun
-from fixtures.errors import BudgetExceeded, TargetFailed
+from fixtures.errors import Blocked, BudgetExceeded, TargetFailed
 from fixtures.objects import Pod
-from fixtures.observations.resilience import FINISHING, scaled, strangers, taken_up, wait_told_to_end, worker_of
+from fixtures.observations.resilience import (
+    FINISHING,
+    hold,
+    pod_died,
+    scaled,
+    strangers,
+    taken_up,
+    wait_told_to_end,
+    worker_of,
+)
 from fixtures.progress import Progress
-from fixtures.wait import Budgets, Pending, Waiter
+from fixtures.settings import Executor
+from fixtures.wait import Budgets, Pending, Signal, Waiter
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 RUN = DagRun("conformance_sleeper", "r", "running")
@@ -147,3 +158,58 @@ def test_what_works_on_the_database_beside_the_release_is_named() -> None:
         see=lambda _: None, ask=ask, ever=lambda name: pods.get(name, []), waiter=SimpleNamespace(until=until)
     )
     assert strangers.look(subject) == ["triggerer old-t"]
+
+
+def on_a_node_that_comes(*phases: str, coming: bool, held: dict[str, int] | None = None) -> Any:
+    """A release whose task pod is in one phase after the other, and whose node comes for it, or does not.
+
+    Args:
+        held: tasks that run, by their DAG, where two may be under way at once.
+    """
+    told = iter(phases)
+
+    def pods(*_: Any) -> list[Pod]:
+        return [Pod({"metadata": {"name": "p", "uid": "u"}, "status": {"phase": next(told, phases[-1])}})]
+
+    state = "scheduled" if held else "failed"
+    task = SimpleNamespace(state=state, pool="default_pool")
+    return SimpleNamespace(
+        executor=Executor.KUBERNETES,
+        turn=contextlib.nullcontext(),
+        namespace="airflow",
+        cluster=SimpleNamespace(
+            task_pods=pods, are_coming=lambda _: coming, recorder=SimpleNamespace(condition=Signal())
+        ),
+        airflow=SimpleNamespace(
+            task=lambda *_: task,
+            tasks=lambda _: [task],
+            tasks_in=lambda *_: held or {},
+            pool=lambda name: SimpleNamespace(slots=128, open_slots=99),
+        ),
+        running=lambda component: [worker("s-1")],
+        option=lambda section, key, default: "2",
+        waiter=Waiter(Progress(io.StringIO()), Budgets({"dag_run": 0.1, "cold_start": 30, "pod_death": 5})),
+    )
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs are there at once."""
+    for name, what in (("listed", None), ("start_dag", RUN), ("start_sleeper", RUN)):
+        monkeypatch.setattr(f"fixtures.observations.resilience.{name}", lambda *_, what=what: what)
+
+
+@pytest.mark.usefixtures("started")
+def test_a_pod_whose_node_is_to_come_dies_later() -> None:
+    waited = ["Pending"] * 3 + ["Failed"]
+    assert pod_died.look(on_a_node_that_comes(*waited, coming=True)).state == "failed"
+    with pytest.raises(BudgetExceeded, match="death of a task's pod: its pod is Pending"):
+        pod_died.look(on_a_node_that_comes(*waited, coming=False))
+
+
+@pytest.mark.usefixtures("started")
+def test_a_task_for_which_others_leave_no_room_is_not_at_work_and_accuses_nobody() -> None:
+    with pytest.raises(Blocked, match=r"of 2 tasks that may be under way at once \(\[core\] parallelism\), 2 that run"):
+        hold(on_a_node_that_comes("Pending", coming=False, held={"sales": 2}))
+    with pytest.raises(BudgetExceeded, match="conformance_sleeper to be at work: the task is scheduled"):
+        hold(on_a_node_that_comes("Pending", coming=False, held={"conformance_pods": 2}))

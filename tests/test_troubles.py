@@ -16,6 +16,7 @@ from fixtures.kube import ApiError, Forbidden
 from fixtures.objects import Pod
 from fixtures.observations.pod_template import Template, template
 from fixtures.observations.troubles import ASKED, FATAL_REASONS, enough, no_image, too_large, too_much
+from fixtures.settings import Executor
 from tests.waiting import waiter
 
 PULLED = "Failed to pull image: ErrImagePull"
@@ -73,14 +74,16 @@ def waiting_for_an_image(state: str, fatal: str | None = None, told: str = PULLE
     ended: list[str] = []
     cluster = SimpleNamespace(
         task_pods=lambda *_: [pod],
+        are_coming=lambda _: False,
         end_pod=lambda name, grace: ended.append(name),
         tools=SimpleNamespace(kubectl_run=lambda *_, **__: SimpleNamespace(output=told)),
     )
     subject = SimpleNamespace(
         cluster=cluster,
+        executor=Executor.KUBERNETES,
         namespace="airflow",
         see=lambda _: SimpleNamespace(run_id="r"),
-        airflow=SimpleNamespace(task=lambda *_: SimpleNamespace(state=state)),
+        airflow=SimpleNamespace(task=lambda *_: SimpleNamespace(state=state), tasks=lambda _: []),
         ledger=SimpleNamespace(record=lambda *_: None),
         waiter=waiter(0),
         option=lambda section, key, default: fatal or default,
@@ -121,7 +124,12 @@ def never_a_pod(says: Any, *bounds: str) -> Any:
 
     declared = Template("/t.yaml", "", {"spec": {"containers": [{"name": "base", "image": "airflow"}]}})
     return SimpleNamespace(
-        cluster=SimpleNamespace(task_pods=lambda *_: [], kube=SimpleNamespace(try_to_create=try_to_create, get=get)),
+        cluster=SimpleNamespace(
+            task_pods=lambda *_: [],
+            are_coming=lambda _: False,
+            kube=SimpleNamespace(try_to_create=try_to_create, get=get),
+        ),
+        executor=Executor.KUBERNETES,
         namespace="airflow",
         run_id="r",
         pod=lambda _: Pod({"spec": {"containers": [{"name": "scheduler", "image": "airflow"}]}, "metadata": {}}),
@@ -184,6 +192,7 @@ def a_dead_pod(*states: str, **options: str) -> Any:
             recorder=SimpleNamespace(history=lambda *_: [pod.raw]),
             tools=SimpleNamespace(kubectl_run=lambda *_, **__: SimpleNamespace(output="OOMKilled")),
         ),
+        executor=Executor.KUBERNETES,
         namespace="airflow",
         see=lambda _: SimpleNamespace(run_id="r"),
         airflow=SimpleNamespace(task=task, log=lambda *_: "640 MiB"),
