@@ -113,6 +113,11 @@ class TestMounts:
             (MISSING, 2),
             ("failed to sync configmap cache: timed out waiting for the condition", 60),
             ('object "airflow"/"config" not registered', 60),
+            (
+                'MountVolume.SetUp failed for volume "vault" : kubernetes.io/csi: mounter.SetUpAt failed to get CSI '
+                "client: driver name secrets-store.csi.k8s.io not found in the list of registered CSI drivers",
+                60,
+            ),
         ],
     )
     def test_what_may_still_come_is_waited_for(self, message: str, seconds: float) -> None:
@@ -353,6 +358,6 @@ def test_the_cause_comes_before_its_consequences() -> None:
 
 def test_no_sandbox() -> None:
     stuck = pod("w", "webserver", container("webserver", waiting("ContainerCreating")), phase="Pending")
-    said = event("FailedCreatePodSandBox", stuck, "plugin not initialized", first=ago(21), count=3)
+    said = event("FailedCreatePodSandBox", stuck, "plugin not initialized", first=ago(121), count=9)
     assert "plugin not initialized" in found(stuck, events=[said]).cause
-    assert cause(stuck, events=[event("FailedCreatePodSandBox", stuck, "x", first=ago(5), count=3)]) is None
+    assert cause(stuck, events=[event("FailedCreatePodSandBox", stuck, "x", first=ago(90), count=8)]) is None
