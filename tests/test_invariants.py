@@ -1,5 +1,6 @@
 """Restarts, probes and errors in logs, read from what Kubernetes and the components really write."""
 
+import json
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -120,6 +121,11 @@ urllib3.exceptions.ReadTimeoutError: Read timed out.
 """
 
 
+def as_json(**fields: Any) -> str:
+    """An entry of a log as a formatter of JSON writes it."""
+    return json.dumps({"asctime": "2026-11-22 19:00:01,000", **fields}) + "\n"
+
+
 @pytest.mark.parametrize(
     ("log", "told"),
     [
@@ -134,6 +140,11 @@ urllib3.exceptions.ReadTimeoutError: Read timed out.
         ("[2026-11-22T19:00:01.000+0000] {x.py:121} ERROR - it broke\n" + TRACE, 1),
         ("[2026-11-22T19:00:01.000+0000] [SOURCE:DAG_PROCESSOR] {x.py:121} ERROR - it broke\n" + TRACE, 1),
         (TRACE, 1),
+        (as_json(levelname="WARNING", message="timeout accessing the Kube API", exc_info=TRACE), 0),
+        (as_json(level="warning", event="state ERROR of another system", exception=TRACE), 0),
+        (as_json(severity="INFO", message="going on") + TRACE, 1),
+        (as_json(levelname="ERROR", message="it broke", exc_info=TRACE), 1),
+        (as_json(level=0, msg="no level of Python's", error=TRACE), 1),
     ],
 )
 def test_a_traceback_is_as_bad_as_what_it_belongs_to(log: str, told: int) -> None:
@@ -191,6 +202,43 @@ TASK = "<TaskInstance: sales.load scheduled__2026-11-22T00:00:00+00:00 [queued]>
 def test_a_failed_run_of_somebody_else_is_no_error_of_a_component(component: str, entry: str) -> None:
     assert unexpected(component, entry, []) != []
     assert unexpected(component, entry, expected_errors()) == []
+
+
+GONE = """\
+[2026-11-22T19:00:01.000+0000] {kubernetes_executor_utils.py:121} ERROR - Unknown error in KubernetesJobWatcher. Failing
+Traceback (most recent call last):
+  File "kubernetes/watch/watch.py", line 182, in stream
+    raise client.rest.ApiException(
+kubernetes.client.exceptions.ApiException: (%s)
+Reason: %s
+
+Process KubernetesJobWatcher-8:
+Traceback (most recent call last):
+  File "kubernetes/watch/watch.py", line 182, in stream
+    raise client.rest.ApiException(
+kubernetes.client.exceptions.ApiException: (%s)
+Reason: %s
+[2026-11-22T19:00:02.000+0000] {kubernetes_executor_utils.py:387} ERROR - Error while health checking kube watcher \
+process for namespace airflow. Process died for unknown reasons
+"""
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (("410", "Expired: too old resource version: 725263658 (725300129)"), 0),
+        (("410", "Gone: too old resource version: 1 (2)"), 0),
+        (("403", "Forbidden: pods is forbidden: User cannot watch resource pods"), 1),
+        (("500", "InternalError: the watch failed"), 1),
+    ],
+)
+def test_a_watch_that_is_too_old_begins_anew(answer: tuple[str, str], told: int) -> None:
+    assert len(unexpected("scheduler", GONE % (*answer, *answer), expected_errors())) == told
+    trace = (GONE % (*answer, *answer)).partition("\n\n")[0]
+    in_json = as_json(levelname="ERROR", message="Unknown error in KubernetesJobWatcher. Failing", exc_info=trace)
+    assert len(unexpected("scheduler", in_json, expected_errors())) == told
+    split = GONE.replace("\nProcess", "[2026-11-22T19:00:01.500+0000] {x.py:1} INFO - going on\nProcess")
+    assert len(unexpected("scheduler", split % (*answer, *answer), expected_errors())) == 2 * told
 
 
 def test_what_a_policy_of_the_site_logs_is_told() -> None:
