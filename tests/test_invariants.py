@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import pytest
 
-from fixtures.invariants import endings, errors_in, expected_errors, probes, unexpected
+from fixtures.invariants import endings, errors_in, expected_errors, probes, taken_away, unexpected
 from fixtures.objects import Pod, Workload
 from fixtures.observations.invariants import own_containers
 from fixtures.subject import Subject
@@ -86,6 +86,22 @@ def test_a_pod_whose_node_goes_did_not_end_by_itself(why: dict[str, Any], told: 
     """It stays there as failed, and nobody deletes it."""
     ended = [{"name": "scheduler", "restartCount": 0, "state": {"terminated": {"reason": "Error", "exitCode": 143}}}]
     assert len(endings([pod({"phase": "Failed", "containerStatuses": ended, **why})], {})) == told
+
+
+@pytest.mark.parametrize(
+    ("status", "why"),
+    [
+        ({"conditions": [{**SHUTDOWN, "reason": "EvictionByEvictionAPI"}]}, "EvictionByEvictionAPI"),
+        ({"conditions": [{**SHUTDOWN, "reason": "DeletionByTaintManager"}]}, "DeletionByTaintManager"),
+        ({"reason": "Terminated", "conditions": [SHUTDOWN]}, "Terminated"),
+        ({"reason": "Evicted", "conditions": [SHUTDOWN]}, ""),
+        ({"reason": "Evicted"}, ""),
+        ({}, ""),
+    ],
+)
+def test_what_the_cluster_takes_away_is_no_doing_of_a_pod(status: dict[str, Any], why: str) -> None:
+    """The kubelet evicts a pod that uses more disk than it may."""
+    assert taken_away(pod(status)) == why
 
 
 def test_a_command_is_tried_once_with_the_shortest_time() -> None:
