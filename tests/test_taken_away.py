@@ -50,7 +50,10 @@ def made(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 def release(failing: set[str], *conditions: dict[str, str]) -> Any:
     """A release in which the tasks of some runs fail, whose pods have these conditions."""
     task = SimpleNamespace(task_id="facts")
+    forgotten: list[str] = []
     return SimpleNamespace(
+        forget=lambda run: forgotten.append(run.run_id),
+        forgotten=forgotten,
         executor=Executor.KUBERNETES,
         turn=contextlib.nullcontext(),
         see=lambda asked: replace(RUN, run_id="run 0") if asked is facts_triggered else None,
@@ -64,7 +67,9 @@ def release(failing: set[str], *conditions: dict[str, str]) -> Any:
 
 
 def test_a_run_whose_pod_is_evicted_is_made_anew(made: list[str]) -> None:
-    assert run_dag(release({"run 1"}, EVICTED), "hello_world_dag", "hello_world.py").run.run_id == "run 2"
+    subject = release({"run 1"}, EVICTED)
+    assert run_dag(subject, "hello_world_dag", "hello_world.py").run.run_id == "run 2"
+    assert subject.forgotten == ["run 1"], "of which no more than one may be active, perhaps"
     found = facts.look(release({"run 0"}, EVICTED))
     assert isinstance(found, Facts) and found.finished.run.run_id == "run 3"
 
