@@ -177,6 +177,7 @@ def test_of_two_variables_with_one_name_the_last_one_counts() -> None:
         ("airflow-worker-0", "airflow-worker-0.airflow-worker.airflow.svc.cluster.local", True),
         ("airflow-worker-0", "airflow-worker-0", True),
         ("airflow-worker-0", "10.0.0.7", True),
+        ("airflow-worker-0", "fd00::7", True),
         ("airflow-worker-0", "airflow-worker-01", False),
         ("airflow-worker-0", "", False),
         ("a" * 70, "a" * 63, True),
@@ -185,7 +186,7 @@ def test_of_two_variables_with_one_name_the_last_one_counts() -> None:
 )
 def test_who_a_host_name_belongs_to(name: str, hostname: str, expected: bool) -> None:
     raw = pod(name)
-    raw["status"]["podIP"] = "10.0.0.7"
+    raw["status"] |= {"podIP": "10.0.0.7", "podIPs": [{"ip": "10.0.0.7"}, {"ip": "fd00::7"}]}
     assert Pod(raw).is_host(hostname) is expected
 
 
