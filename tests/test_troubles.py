@@ -194,7 +194,7 @@ def a_dead_pod(*states: str, **options: str) -> Any:
         ),
         executor=Executor.KUBERNETES,
         namespace="airflow",
-        see=lambda _: SimpleNamespace(run_id="r"),
+        see=lambda _: SimpleNamespace(run_id="r", dag_id="conformance_troubles"),
         airflow=SimpleNamespace(task=task, log=lambda *_: "640 MiB"),
         ledger=SimpleNamespace(record=lambda *_: None),
         waiter=waiter(400),
