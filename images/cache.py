@@ -21,6 +21,9 @@ from fixtures.locks import Cancelled, locked, try_lock
 KEY_LENGTH = 20
 _KEPT = 2
 _UNUSED_SECONDS = 86400.0
+_UNUSED_SECONDS_IF_SHORT = 3600.0
+_ROOM = 20 * 2**30
+"""Bytes of free disk below which room counts as short: a node's storage and its images take 10 GiB while it is made."""
 
 
 class Reporter(Protocol):
@@ -89,11 +92,16 @@ class Cache:
                 lock.release()
 
     def prune(self, name: str) -> None:
-        """Remove artifacts that made room for newer ones: neither among the last two in use, nor used for a day."""
+        """Remove artifacts that made room for newer ones: neither among the last two in use, nor used for a day.
+
+        Where room on the disk is short, an hour is enough.
+        """
+        short = shutil.disk_usage(self.root).free < _ROOM
+        longest = _UNUSED_SECONDS_IF_SHORT if short else _UNUSED_SECONDS
         places = [place for place in (self.root / "artifacts" / name).glob("*") if place.suffix == ""]
         places.sort(key=lambda place: place.stat().st_mtime, reverse=True)
         for place in places[_KEPT:]:
-            if time.time() - place.stat().st_mtime > _UNUSED_SECONDS:
+            if time.time() - place.stat().st_mtime > longest:
                 remove(place)
 
     def _build(self, place: Path, build: Callable[[Path], None]) -> None:

@@ -243,6 +243,8 @@ def built(cache: Cache, docker: Docker, airflow_versions: Sequence[str], chart_v
     """
     plan = build.Plan.of(airflow_versions, chart_versions)
     stored = cache.path("node-store", node.store_key(plan)).exists()
+    if not stored:
+        cache.prune("node-store")  # what room it makes is needed now
     programs = build.build_all(cache, docker, plan.machine_only() if stored else plan)
     store = node.store(cache, docker, plan)
     cache.prune("node-store")

@@ -7,8 +7,10 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -112,6 +114,17 @@ def test_old_artifacts_make_room(cache):
     cache.artifact("thing", "c", lambda directory: None)  # used just now
     cache.prune("thing")
     assert sorted(path.name for path in cache.path("thing", "a").parent.glob("?")) == ["a", "c"]
+
+
+@pytest.mark.parametrize(("free", "stays"), [(2**40, True), (2**30, False)])
+def test_old_artifacts_make_room_sooner_where_it_is_short(cache, monkeypatch, free, stays):
+    monkeypatch.setattr("images.cache.shutil.disk_usage", lambda _: SimpleNamespace(free=free))
+    for age, key in enumerate("abc"):
+        cache.artifact("thing", key, lambda directory: None)
+        then = time.time() - 2 * 3600 - age
+        os.utime(cache.path("thing", key), (then, then))
+    cache.prune("thing")
+    assert cache.path("thing", "c").exists() is stays
 
 
 def test_a_key_follows_content_and_nothing_else(tmp_path):
