@@ -41,7 +41,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
         return run
 
     monkeypatch.setattr(observations, "listed", lambda *_: "")
-    monkeypatch.setattr(observations, "facts_conf", lambda _: {})
+    monkeypatch.setattr(observations, "start_facts", start)
     monkeypatch.setattr(observations, "start_dag", start)
     monkeypatch.setattr(following, "finish", finish)
     yield ids
