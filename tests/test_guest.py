@@ -2,7 +2,10 @@
 
 import dataclasses
 import json
+import random
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,6 +13,7 @@ import pytest
 from fixtures import guest, inventory
 from fixtures.child import Ended
 from fixtures.clusters import OwnCluster
+from fixtures.dagfiles import DAGS
 from fixtures.guest import Account, Host, Traces
 from fixtures.inventory import Allowed, Inventory
 from fixtures.outcome import Outcome
@@ -110,6 +114,25 @@ def test_runs_judge_the_release_that_was_brought_up(host: Host) -> None:
         "EXECUTOR": "celery",
         "CONTEXT": "guest-reader",
     }
+
+
+def test_dags_that_are_still_being_parsed_are_awaited_before_anything_is_called_a_trace(
+    monkeypatch: pytest.MonkeyPatch, host: Host
+) -> None:
+    seen: list[str] = []
+    subject = SimpleNamespace(see=lambda what: seen.append(what.__name__))
+    monkeypatch.setattr(guest, "looked_at", lambda _: nullcontext(subject))
+    monkeypatch.setattr(guest, "permitted", lambda *_, **__: READER)
+    monkeypatch.setattr(guest.owndags, "listed", lambda _, file: seen.append(file))
+
+    def first_look(_: Host) -> Traces:
+        seen.append("traces")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(guest, "traces", first_look)
+    with pytest.raises(KeyboardInterrupt):
+        guest.visits(Progress(), host, random.Random(1))
+    assert seen == ["airflow_access", *sorted(file.name for file in DAGS.glob("*.py")), "traces"]
 
 
 def test_a_run_without_a_report_is_not_conformant() -> None:
