@@ -108,6 +108,20 @@ def test_a_node_that_cannot_end_is_thawed_and_deleted(tmp_path: Path, monkeypatc
     assert not cluster.directory.exists()
 
 
+def test_a_cluster_that_nobody_can_delete_in_time_is_thawed_too(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    thawed: list[str] = []
+    monkeypatch.setattr(node, "thaw", lambda name, _: thawed.append(name))
+    monkeypatch.setattr(clusters, "DELETING", 2.0)
+    kind = programs(tmp_path / "bin", kind=f"[ -e {tmp_path}/again ] || {{ touch {tmp_path}/again; sleep 60; }}")
+    cluster, alive = clusters.register("airflow-conformance-1", own_engine=False)
+    alive.release()
+    clusters.delete(cluster, kind, {})
+    assert thawed == [cluster.name]
+    assert not cluster.directory.exists()
+
+
 def test_a_cluster_that_cannot_be_deleted_for_another_reason_is_told(tmp_path: Path) -> None:
     kind = programs(tmp_path / "bin", docker="true", kind="echo no; exit 1")
     cluster, alive = clusters.register("airflow-conformance-1", own_engine=False)

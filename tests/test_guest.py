@@ -40,7 +40,7 @@ def audited(host: Host, *requests: tuple[str, str, str]) -> None:
         json.dumps({"user": {"username": f"system:serviceaccount:airflow:{who}"}, "verb": verb, "requestURI": uri})
         for who, verb, uri in requests
     ]
-    (host.cluster.directory / node.AUDIT_LOG).write_text("\n".join(lines))
+    (host.cluster.directory / node.AUDIT_LOG).write_text("".join(f"{line}\n" for line in lines))
 
 
 def test_only_looking_is_allowed(host: Host) -> None:
@@ -60,6 +60,13 @@ def test_only_looking_is_allowed(host: Host) -> None:
 def test_an_audit_log_without_the_user_proves_nothing(host: Host) -> None:
     audited(host, ("guest-actor", "list", "/api"))
     assert guest.writes(host, READER) == ["the audit log has no request of system:serviceaccount:airflow:guest-reader"]
+
+
+def test_a_line_of_the_audit_log_that_is_being_written_is_left_out(host: Host) -> None:
+    audited(host, ("guest-reader", "list", "/api"))
+    with (host.cluster.directory / node.AUDIT_LOG).open("a") as log:
+        log.write('{"user": {"username": "system:ser')
+    assert guest.writes(host, READER) == []
 
 
 def holding(**tables: dict[str, str]) -> Inventory:
