@@ -62,6 +62,18 @@ def test_a_failure_is_told_and_stops_nothing() -> None:
     assert gone == ["first"]
 
 
+def test_what_is_on_record_twice_can_be_left_to_the_second_record() -> None:
+    gone: list[str] = []
+    notes = Notes()
+    kept = Ledger(gone, notes)
+    number = kept.record("thing", "by hand")
+    kept.record("thing", "by its id")
+    kept.forget(number)
+    assert [trace.name for trace in notes.traces.values()] == ["by its id"]
+    assert kept.settle() == []
+    assert gone == ["by its id"]
+
+
 def test_what_was_taken_away_before_the_end_is_not_taken_away_again() -> None:
     gone: list[str] = []
     kept = Ledger(gone)

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from fixtures.errors import BudgetExceeded
-from fixtures.observations.queued import two_turns
+from fixtures.observations.queued import end_late_pods, two_turns
 from fixtures.progress import Progress
+from fixtures.settings import Executor
 from fixtures.wait import Budgets, Waiter
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -24,10 +25,10 @@ def beating(*beats: int) -> Any:
 
     def health() -> Any:
         last[0] = next(seen, last[0])
-        return SimpleNamespace(scheduler=SimpleNamespace(heartbeat=NOON + timedelta(seconds=last[0])))
+        return SimpleNamespace(scheduler=SimpleNamespace(status="healthy", heartbeat=NOON + timedelta(seconds=last[0])))
 
     waiter = Waiter(Progress(io.StringIO()), Budgets({"heartbeat": 0.1, "dag_run": 2.5}))
-    return SimpleNamespace(airflow=SimpleNamespace(health=health), waiter=waiter)
+    return SimpleNamespace(airflow=SimpleNamespace(health=health), waiter=waiter, executor=Executor.KUBERNETES)
 
 
 def test_heartbeats_may_be_rare() -> None:
@@ -35,3 +36,28 @@ def test_heartbeats_may_be_rare() -> None:
     two_turns(beating(0, 30, 60))
     with pytest.raises(BudgetExceeded, match="two turns of the scheduler: the scheduler's last heartbeat"):
         two_turns(beating(0, 30))
+
+
+@pytest.mark.parametrize(
+    ("cut_short", "turns", "ended"),
+    [
+        (["a", "b"], 3, ["a", "b"]),
+        ([], 0, []),
+        (["a"], 1, ["a"]),
+    ],
+    ids=["the executor had its turn", "every run had ended", "nobody has a turn any more"],
+)
+def test_pods_that_come_after_their_run_was_taken_away_go_too(
+    cut_short: list[str], turns: int, ended: list[str]
+) -> None:
+    gone: list[str] = []
+    subject = beating(*range(0, 30 * turns + 1, 30))
+    subject.cut_short, subject.cluster = cut_short, SimpleNamespace(end_task_pods=gone.append)
+    end_late_pods(subject)
+    assert gone == ended
+
+
+def test_workers_of_celery_leave_no_pods() -> None:
+    subject = beating()
+    subject.executor, subject.cut_short = Executor.CELERY, ["a"]
+    end_late_pods(subject)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from fixtures.airflow import DagRun, NotThere
 from fixtures.errors import CannotSee, TargetFailed, Unsupported
 from fixtures.kube import ApiError, Unreachable
 from fixtures.objects import Pod
@@ -278,3 +281,56 @@ def test_what_a_backend_of_the_site_keeps_elsewhere_is_fetched_by_a_component(
     release.ask = lambda component, *_: by.append(component) or "[1]"  # type: ignore[assignment, func-returns-value]
     assert release.xcom(SimpleNamespace(dag_id="d", run_id="r"), "t") == ([1] if asked else "ref:1")  # type: ignore[arg-type]
     assert by == asked
+
+
+class Runs:
+    """Airflow with these runs of one DAG, by id and state."""
+
+    def __init__(self, **states: str) -> None:
+        self.states = states
+
+    def runs(self, dag_id: str) -> list[DagRun]:
+        return [self.run(DagRun(dag_id, run_id, "")) for run_id in self.states]
+
+    def run(self, run: DagRun) -> DagRun:
+        if run.run_id not in self.states:
+            raise NotThere(run.run_id)
+        began = datetime(2030, 1, 1, tzinfo=UTC) if run.run_id == "manual__much_later" else None
+        return dataclasses.replace(run, state=self.states[run.run_id], start=began)
+
+    def delete_run(self, run: DagRun) -> None:
+        self.states.pop(run.run_id, None)
+
+
+def with_runs(**states: str) -> tuple[Subject, list[str]]:
+    """A release with these runs, and the runs whose pods were ended in it."""
+    ended: list[str] = []
+    clock = SimpleNamespace(now=lambda: datetime(2026, 1, 1, tzinfo=UTC))
+    with_pods = subject(kube=clock, end_task_pods=ended.append)
+    with_pods.airflow = Runs(**states)  # type: ignore[assignment]
+    return with_pods, ended
+
+
+def test_a_run_whose_id_airflow_chose_goes_also_if_nobody_learned_the_id() -> None:
+    release, ended = with_runs(manual__before="success")
+    release.expect_run_by_hand("d")
+    release.airflow.states |= {  # type: ignore[attr-defined]
+        "manual__new": "queued",
+        "manual__much_later": "queued",
+        "scheduled__new": "queued",
+    }
+    assert release.ledger.settle() == []
+    assert list(release.airflow.states) == [  # type: ignore[attr-defined]
+        "manual__before",
+        "manual__much_later",
+        "scheduled__new",
+    ]
+    assert ended == ["manual__new"]
+
+
+def test_runs_that_had_not_ended_are_known_when_they_are_taken_away() -> None:
+    release, ended = with_runs(done="success", failed="failed", queued="queued", running="running")
+    for run_id in ("done", "failed", "queued", "running", "gone"):
+        release.forget(DagRun("d", run_id, ""))
+    assert release.cut_short == ["queued", "running"]
+    assert ended == ["done", "failed", "queued", "running", "gone"]
