@@ -13,7 +13,7 @@ from fixtures.observations.database_service import DATABASE, DatabaseService
 def database(**seen: Any) -> Any:
     """A metadata database as probes/database_service.py tells of a good one, and what is otherwise."""
     limits = dict.fromkeys(("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"), 0)
-    settings = {"default_transaction_isolation": "read committed", "server_encoding": "UTF8"}
+    settings = {"default_transaction_isolation": "read committed", "server_encoding": "UTF8", "client_encoding": "UTF8"}
     told = {
         "dialect": "postgresql",
         "role": "airflow",
@@ -46,6 +46,7 @@ def test_of_declared_tls_this_end_of_the_connection_counts(encrypted: bool | Non
 def test_a_good_metadata_database_serves() -> None:
     judge_database(database())
     judge_database(database(settings={"default_transaction_isolation": "read uncommitted"}))  # the same in PostgreSQL
+    judge_database(database(settings={"client_encoding": "UNICODE"}))
 
 
 @pytest.mark.parametrize(
@@ -56,6 +57,7 @@ def test_a_good_metadata_database_serves() -> None:
             "default_transaction_isolation is serializable",
         ),
         ({"settings": {"server_encoding": "SQL_ASCII"}}, "server_encoding is SQL_ASCII, Airflow needs UTF8"),
+        ({"settings": {"client_encoding": "LATIN1"}}, "client_encoding is LATIN1, Airflow needs UTF8"),
         ({"cannot_migrate": ["does not own dag_run"]}, "role airflow at pg: does not own dag_run: .* owner to airflow"),
     ],
 )

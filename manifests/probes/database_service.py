@@ -47,7 +47,7 @@ having count(*) > 0
 READ_ONLY = "select current_setting('transaction_read_only') = 'on'"
 
 limits = ["statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"]
-settings = ["default_transaction_isolation", "server_encoding"]
+settings = ["default_transaction_isolation", "server_encoding", "client_encoding"]
 found = {
     "dialect": engine.dialect.name,
     "role": engine.url.username,
