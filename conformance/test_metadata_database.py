@@ -8,7 +8,7 @@ from fixtures.subject import Subject
 
 @requirement("AF-PG-004")
 def test_the_metadata_database_serves_airflow(subject: Subject) -> None:
-    """The metadata database MUST serve Airflow unobstructed: no strict limits or locks, own tables, declared TLS."""
+    """The metadata database MUST serve Airflow freely: no strict limits or locks, own whole tables, declared TLS."""
     service = subject.see(database_service)
     seen, role = service.seen, f"role {service.seen['role']} at {service.seen['host']}"
     if seen["dialect"] != "postgresql":
@@ -32,6 +32,11 @@ def test_the_metadata_database_serves_airflow(subject: Subject) -> None:
     assert not seen["cannot_migrate"], (
         f"{role}: {'; '.join(seen['cannot_migrate'])}: Airflow works, and the next migration is refused in the middle; "
         f"alter table <each> owner to {seen['role']}, and grant create on the schema"
+    )
+    assert not seen["damaged"], (
+        f"{role}: {'; '.join(seen['damaged'])}: a row will be refused, or come twice; was it restored or replicated "
+        "without all of it? Restore it from a complete dump, or alter table <each> add primary key, and select "
+        "setval(<sequence>, <highest>)"
     )
     if seen["sslmode"] in ("require", "verify-ca", "verify-full"):
         assert seen["encrypted"] is not False, (

@@ -28,6 +28,7 @@ def database(**seen: Any) -> Any:
         "read_only": False,
         "waiters": [],
         "cannot_migrate": [],
+        "damaged": [],
     }
     service = DatabaseService(told | seen, yaml.safe_load(DATABASE.read_text()))
     return SimpleNamespace(see=lambda _: service)
@@ -59,6 +60,7 @@ def test_a_good_metadata_database_serves() -> None:
         ({"settings": {"server_encoding": "SQL_ASCII"}}, "server_encoding is SQL_ASCII, Airflow needs UTF8"),
         ({"settings": {"client_encoding": "LATIN1"}}, "client_encoding is LATIN1, Airflow needs UTF8"),
         ({"cannot_migrate": ["does not own dag_run"]}, "role airflow at pg: does not own dag_run: .* owner to airflow"),
+        ({"damaged": ["xcom has no primary key"]}, "xcom has no primary key: a row will be refused, or come twice"),
     ],
 )
 def test_a_metadata_database_that_refuses_now_and_then_is_told(seen: dict[str, Any], told: str) -> None:
