@@ -18,7 +18,7 @@ from fixtures.observations.examples import (
     retried,
     scheduled_runs,
 )
-from fixtures.observations.pod_template import log_groomers, why_logs_end, why_logs_leave
+from fixtures.observations.pod_template import log_cleaners, log_groomers, why_logs_end, why_logs_leave
 from fixtures.observations.task_logs import (
     declared_logging,
     log_keys,
@@ -168,13 +168,16 @@ def test_logs_stay(subject: Subject) -> None:
             subject.note("AF-LOG-003", f"{lost} What Airflow shows is the copy on a volume")
         return
     planted = subject.see(planted_log)
-    soon = {name: kept for name, kept in log_groomers(subject).items() if kept is not None and kept < timedelta(days=1)}
+    kept = {**log_groomers(subject), **log_cleaners(subject)}
+    soon = {name: age for name, age in kept.items() if age is not None and age < timedelta(days=1)}
     if subject.executor is Executor.CELERY:  # the log of a task pod is read when the pod is gone, see AF-LOG-001
         ends = why_logs_end(subject)
         assert not ends, f"logs go with the worker's pod: {ends}"
         leave = why_logs_leave(subject)
         assert not leave, leave
-    assert not soon, f"logs are deleted at an age of {min(soon.values())}: {', '.join(soon)}; see logGroomerSidecar"
+    assert not soon, (
+        f"logs are deleted at an age of {min(soon.values())}: {', '.join(soon)}; see its command, or logGroomerSidecar"
+    )
     require_log_stays(subject, seen)
     if planted.pod.uid not in {pod.uid for pod in subject.cluster.pods(planted.component)}:
         subject.note(

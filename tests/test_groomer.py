@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from fixtures.groomer import shortest_retention
+from fixtures.groomer import deleted_below, shortest_retention
 
 
 @pytest.mark.parametrize(
@@ -21,3 +21,23 @@ from fixtures.groomer import shortest_retention
 )
 def test_the_shortest_retention(container: dict[str, Any], kept: int | None) -> None:
     assert shortest_retention(container) == (None if kept is None else timedelta(minutes=kept))
+
+
+@pytest.mark.parametrize(
+    ("command", "kept"),
+    [
+        ("find /logs -type f -mmin +60 -delete", 60),
+        ("while true; do find '/logs/' -mindepth 1 -mmin +60 -type f -print -delete; sleep 600; done", 60),
+        ("find /logs/* /var/tmp -mtime +0 -exec rm -rf {} +", 1440),
+        ("find /logs -type f -mmin +60 -print0 | xargs -0 -r rm -f", 60),
+        ("find /logs -type f -mmin +60 | wc -l", None),
+        ("find /logs/scheduler /logs/dag_processor_manager -type f -mmin +60 -delete", None),
+        ("find /logs -name '*.tmp' -mmin +60 -delete", None),
+        ("find /logs -type d -empty -mmin +60 -delete", None),
+        ("find /logs-of-nginx -type f -mmin +60 -delete", None),
+        ("rm -rf /var/tmp/*; tail -F /logs/x", None),
+    ],
+)
+def test_what_a_cleaner_of_the_sites_own_deletes(command: str, kept: int | None) -> None:
+    container = {"command": ["sh", "-c"], "args": [command]}
+    assert deleted_below(container, "/logs") == (None if kept is None else timedelta(minutes=kept))

@@ -11,10 +11,11 @@ import pytest
 
 from conformance.test_example_dag import test_logs_stay as judge
 from fixtures.airflow import ServerFailed
+from fixtures.kube import Forbidden
 from fixtures.objects import Pod
 from fixtures.observations import HELLO, LOGS_GONE, log_with
 from fixtures.observations.neighbours import LINGER_SECONDS, lingering
-from fixtures.observations.pod_template import log_groomers
+from fixtures.observations.pod_template import log_cleaners, log_groomers
 from fixtures.settings import Executor
 from tests.stub_airflow import RUN, Stub, data
 from tests.waiting import waiter
@@ -130,6 +131,60 @@ def test_groomers_count_where_the_logs_of_tasks_lie(
         cluster=SimpleNamespace(pods=lambda: [writer, scheduler]),
     )
     assert log_groomers(subject) == {f"{name} {name}-log-groomer": timedelta(minutes=1) for name in told}
+
+
+def cleaner(volume: dict[str, Any], at: str = "/old", **mount: Any) -> dict[str, Any]:
+    """A CronJob whose container deletes after an hour what lies at `/old`, with a volume there or elsewhere."""
+    command = ["find", "/old", "-type", "f", "-mmin", "+60", "-delete"]
+    container = {"name": "clean", "command": command, "volumeMounts": [{"name": "v", "mountPath": at, **mount}]}
+    spec = {"containers": [container], "volumes": [{"name": "v", **volume}]}
+    return {"metadata": {"name": "nightly"}, "spec": {"jobTemplate": {"spec": {"template": {"spec": spec}}}}}
+
+
+def cleaned(
+    job: dict[str, Any] | Exception, volume: dict[str, Any] = OF_TASKS, folder: str = "/opt/airflow/logs"
+) -> Any:
+    """A subject whose only worker writes logs to a volume, with a CronJob beside it, and what is noted."""
+
+    def get(path: str) -> Any:
+        assert path == "/apis/batch/v1/namespaces/ns/cronjobs"
+        if isinstance(job, Exception):
+            raise job
+        return {"items": [job]}
+
+    worker, notes = keeping("w", volume, "worker"), list[str]()
+    return SimpleNamespace(
+        executor=Executor.CELERY,
+        namespace="ns",
+        running=lambda component: [worker],
+        log_folder_in=lambda pod, name: folder,
+        cluster=SimpleNamespace(pods=lambda: [worker], kube=SimpleNamespace(get=get)),
+        note=lambda row, text: notes.append(text),
+        notes=notes,
+    )
+
+
+def test_a_cleaner_of_the_sites_own_counts_where_it_has_the_logs_of_tasks() -> None:
+    told = {"container clean of CronJob nightly": timedelta(hours=1)}
+    assert log_cleaners(cleaned(cleaner(OF_TASKS))) == told
+    assert log_cleaners(cleaned(cleaner(OF_TASKS, "/old/volume"), folder="/opt/airflow/logs/tasks")) == told
+    for other in (
+        cleaner({"persistentVolumeClaim": {"claimName": "other"}}),
+        cleaner(OF_TASKS, "/elsewhere"),
+        cleaner(OF_TASKS, readOnly=True),
+        cleaner(OF_TASKS, subPath="scheduler"),
+    ):
+        assert not log_cleaners(cleaned(other))
+    suspended = cleaner(OF_TASKS)
+    suspended["spec"]["suspend"] = True
+    assert not log_cleaners(cleaned(suspended))
+    assert not log_cleaners(cleaned(cleaner(OTHER), OTHER))  # each pod has one of its own
+
+
+def test_who_may_not_look_at_cron_jobs_is_told_so() -> None:
+    subject = cleaned(Forbidden("no", "ask"))
+    assert not log_cleaners(subject)
+    assert "whether a CronJob deletes logs is not known" in subject.notes[0]
 
 
 @pytest.mark.parametrize("later", [HELLO, LATE])
