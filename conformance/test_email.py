@@ -10,6 +10,8 @@ from fixtures.subject import Subject
 
 NO_SUCH_NAME = re.compile("does not resolve (?!.*Temporary failure)")
 """What the probe says of a name that does not exist, and does not of one for which no DNS server answers."""
+OF_AIRFLOW = re.compile(r"[?&;]dag_id=|/dags/")
+"""What a link to a page of Airflow's about a task has; a template of the site's own may lead to other pages too."""
 
 
 @requirement("AF-OPS-004")
@@ -34,8 +36,12 @@ def test_links_in_mails_lead_to_the_ui(subject: Subject) -> None:
         subject.note("AF-OPS-008", "no mail arrived, so none of its links was looked at")
         return
     declared = urlsplit(subject.option("webserver", "base_url", "http://localhost:8080", "scheduler"))
-    links = re.findall(r"""href=["']?(https?://[^"'\s>]+)""", mails[0].html)
-    assert links, "the mail about a failed task has no link to its log ([email] html_content_template?)"
+    links = [one for one in re.findall(r"""href=["']?(https?://[^"'\s>]+)""", mails[0].html) if OF_AIRFLOW.search(one)]
+    if not links:
+        subject.note(
+            "AF-OPS-008", "the mail about a failed task has no link to Airflow ([email] html_content_template)"
+        )
+        return
     for link in links:
         assert urlsplit(link).netloc == declared.netloc, (
             f"a mail links to {link}, [webserver] base_url is {declared.geturl()}"

@@ -49,7 +49,7 @@ def parsed(
 
 
 def a_mail(**changes: Any) -> Mail:
-    html = '<p>Report attached</p> breaks <a href="http://airflow.example:8080/log">Link</a>'
+    html = '<p>Report attached</p> breaks <a href="http://airflow.example:8080/log?task_id=breaks&dag_id=conformance_alert">Link</a>'
     known = Mail(1, NOON, ("team@example.com",), "Airflow alert: conformance_alert", html, ())
     return replace(known, **changes)
 
@@ -149,7 +149,7 @@ def alerted(*mails: Mail, log: str = "", url: str = "http://airflow.example:8080
 
 def linking(host: str, reason: str = "") -> Fake:
     """A mail whose link leads to the host, and what keeps the scheduler from connecting there."""
-    fake = alerted(a_mail(html=f'<a href="http://{host}/log">Link</a>'), url=f"http://{host}")
+    fake = alerted(a_mail(html=f'<a href="http://{host}/log?dag_id=d">Link</a>'), url=f"http://{host}")
     fake.ask = lambda *asked: {asked[-1]: reason}  # type: ignore[assignment, method-assign]
     return fake
 
@@ -248,6 +248,10 @@ Check = Callable[[Any], None]
         (U.test_references_are_addresses, Fake({})),
         (E.test_a_failed_task_alerts, alerted(a_mail())),
         (E.test_links_in_mails_lead_to_the_ui, alerted(a_mail())),
+        (
+            E.test_links_in_mails_lead_to_the_ui,
+            alerted(a_mail(html='breaks <a href="https://handbook/on-call">Do</a>')),
+        ),
         (E.test_links_in_mails_lead_to_the_ui, linking("ui.ns.svc")),
         (E.test_links_in_mails_lead_to_the_ui, linking("ui.ns.svc", "no connection (timed out)")),
         (

@@ -2,13 +2,15 @@
 
 import json
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from fixtures.errors import Blocked, TargetFailed, Unsupported
 from fixtures.mail import Mail, Mailbox, mailbox, why_not_sent
+from fixtures.observations import examples
 from fixtures.settings import Executor
+from fixtures.subject import Subject
 
 
 def test_a_mail_of_the_sink() -> None:
@@ -52,6 +54,28 @@ def test_only_mails_after_a_given_one_count_where_that_is_asked() -> None:
     assert box.newest() == 2
     assert [mail.number for mail in box.about("scheduled__1")] == [1, 2]
     assert [mail.number for mail in box.about("scheduled__1", after=1)] == [2]
+
+
+@pytest.mark.parametrize(
+    ("texts", "found"),
+    [
+        ({"conformance__1": ["of the run"], "conformance_alert": ["of the run"]}, ["of the run"]),
+        ({"conformance_alert": ["in the site's own words"]}, ["in the site's own words"]),
+        ({}, []),
+    ],
+)
+def test_a_mail_about_a_failed_task_names_its_run_or_at_least_its_dag(
+    monkeypatch: pytest.MonkeyPatch, texts: dict[str, list[str]], found: list[str]
+) -> None:
+    def about(name: str, after: int = 0) -> list[str]:
+        assert name != "conformance_alert" or after == 7, "mails of before would count"
+        return texts.get(name, [])
+
+    run = SimpleNamespace(run=SimpleNamespace(run_id="conformance__1"))
+    monkeypatch.setattr(examples.mail, "mailbox", lambda _: SimpleNamespace(newest=lambda: 7, about=about))
+    for name, result in (("listed", None), ("run_dag", run), ("log_of", "the log")):
+        monkeypatch.setattr(examples, name, lambda *_, result=result: result)
+    assert examples.alert.look(cast(Subject, None)).mails == found
 
 
 def deployment(reason: str, **options: str) -> Any:
