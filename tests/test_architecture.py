@@ -185,6 +185,8 @@ def brokers(*, workers: dict[str, list[str]] | None = None, mute: bool = False, 
         (brokers(scheme="amqp"), "no Redis but amqp"),
         (brokers(role="slave", error="ReadOnlyError"), "is a slave: it takes no tasks"),
         (brokers(error="AuthenticationError: WRONGPASS"), "the worker cannot use its broker, airflow-redis:6379"),
+        (brokers(evicts="noeviction", free_bytes=600_000), "has 585 KiB left of its maxmemory"),
+        (brokers(free_connections=4), "lets in 4 more connections: another worker will be turned away"),
         (brokers(server="two", address="redis.other:6379"), "'worker': 'redis.other:6379/0'"),
         (brokers(database="1"), "components use different brokers"),
         (brokers(mute=True, address="redis.other:6379"), "components use different brokers"),
@@ -207,7 +209,9 @@ def test_a_wrong_broker_is_named(found: Brokers, told: str) -> None:
 def test_a_right_broker_passes() -> None:
     """One server for all, and a worker that consumes the queue; or workers or a broker that cannot be asked."""
     named_otherwise = brokers(mute=True, workers={"celery@w": ["default"]}, address="airflow-redis.airflow:6379")
-    for healthy in (brokers(workers={"celery@w": ["default", "gpu"]}), brokers(), brokers(mute=True), named_otherwise):
+    roomy = brokers(evicts="noeviction", free_bytes=2**20, free_connections=5)
+    asked = brokers(workers={"celery@w": ["default", "gpu"]})
+    for healthy in (asked, brokers(), brokers(mute=True), named_otherwise, roomy):
         judge_brokers(SimpleNamespace(see=lambda _, it=healthy: it, value=lambda *_: None, release="r"))  # type: ignore[arg-type]
 
 

@@ -46,6 +46,11 @@ class Celery:
     def connection_for_write(self, connect_timeout):
         return channel
 """
+PLAIN = {
+    "kombu.py": MODULES["kombu.py"],
+    "redis/__init__.py": "from redis import exceptions\n",
+    "redis/exceptions.py": "class RedisError(Exception): ...\nclass NoPermissionError(RedisError): ...\n",
+}
 
 
 def install(modules: dict[str, str], folder: Path) -> None:
@@ -55,12 +60,32 @@ def install(modules: dict[str, str], folder: Path) -> None:
 
 
 def test_a_user_who_may_not_ask_for_info_writes_all_the_same(tmp_path: Path) -> None:
-    errors = "class RedisError(Exception): ...\nclass NoPermissionError(RedisError): ...\n"
-    redis = {"redis/__init__.py": "from redis import exceptions\n", "redis/exceptions.py": errors}
-    install({"celery.py": REFUSING, "kombu.py": MODULES["kombu.py"], **redis}, tmp_path)
+    install({"celery.py": REFUSING, **PLAIN}, tmp_path)
     given = {"AIRFLOW__CELERY__BROKER_URL": "redis://r", "AIRFLOW_HOME": str(tmp_path), "PYTHONPATH": str(tmp_path)}
     seen = json.loads(process.run([sys.executable, PROBES / "broker.py", "0", "0"], env=given, deadline=30).stdout)
     assert seen["writable"] is True and not {"error", "server", "role"} & set(seen)
+
+
+@pytest.mark.parametrize(
+    ("memory", "clients", "told"),
+    [
+        (
+            {"maxmemory": 100, "used_memory": 70, "maxmemory_policy": "noeviction"},
+            {"connected_clients": 9, "maxclients": 20},
+            {"evicts": "noeviction", "free_bytes": 30, "free_connections": 11},
+        ),
+        ({"maxmemory": 100, "used_memory": 99, "maxmemory_policy": "volatile-lru"}, {}, {"evicts": "volatile-lru"}),
+        ({"maxmemory": 0, "used_memory": 99, "maxmemory_policy": "noeviction"}, {}, {"evicts": ""}),
+    ],
+)
+def test_what_room_a_broker_has_is_told(
+    tmp_path: Path, memory: dict[str, object], clients: dict[str, int], told: dict[str, object]
+) -> None:
+    info = {"server": {"run_id": "one"}, "replication": {"role": "master"}, "memory": memory, "clients": clients}
+    install({"celery.py": REFUSING.replace("info=refuse", f"info={info!r}.get"), **PLAIN}, tmp_path)
+    given = {"AIRFLOW__CELERY__BROKER_URL": "redis://r", "AIRFLOW_HOME": str(tmp_path), "PYTHONPATH": str(tmp_path)}
+    seen = json.loads(process.run([sys.executable, PROBES / "broker.py", "0", "0"], env=given, deadline=30).stdout)
+    assert {name: seen[name] for name in ("evicts", "free_bytes", "free_connections") if name in seen} == told
 
 
 @pytest.mark.parametrize(

@@ -59,6 +59,11 @@ try:
             found["role"] = client.info("replication")["role"]
             memory = client.info("memory")
             found["evicts"] = memory.get("maxmemory_policy", "") if memory.get("maxmemory") else ""
+            if found["evicts"] == "noeviction":  # others make room, and a cache beside the queues fills it always
+                found["free_bytes"] = memory["maxmemory"] - memory["used_memory"]
+            clients = client.info("clients")
+            if "maxclients" in clients:  # since Redis 7
+                found["free_connections"] = clients["maxclients"] - clients["connected_clients"]
         key = f"airflow-conformance-{uuid.uuid4().hex}"
         try:
             client.set(key, "1", ex=60)
