@@ -50,6 +50,10 @@ def test_the_example_dag_is_listed_as_documented(subject: Subject) -> None:
         f"its runs end after a dagrun_timeout of {details.run_timeout}, which the README does not give them and which "
         "its retry has to fit into: a dag_policy?"
     )
+    assert details.end_date is None, (
+        f"its end_date is {details.end_date}, after which it is never due, and which the README does not give it: a "
+        "dag_policy?"
+    )
     assert task.retries == 1, f"hello_task has {task.retries} retries"
     assert task.retry_delay == timedelta(minutes=5), f"retry_delay is {task.retry_delay}"
     assert task.execution_timeout is None or task.execution_timeout >= timedelta(hours=1), (

@@ -127,7 +127,7 @@ class TestRealAirflow:
             False,
             "2024-01-01T00:00:00+00:00",
         )
-        assert details.run_timeout is None
+        assert details.run_timeout is None and details.end_date is None
         (task,) = listed.tasks_of("hello_world_dag")
         assert (task.task_id, task.retries, task.retry_delay.total_seconds()) == ("hello_task", 1, 300)
 

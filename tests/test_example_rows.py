@@ -330,6 +330,7 @@ def test_a_good_deployment_passes(check: Check, subject: Fake) -> None:
          "promised is daily"),
         (X.test_the_example_dag_runs_daily_without_the_past, unpaused(use_job_schedule="False"), "use_job_schedule"),
         (X.test_the_example_dag_is_listed_as_documented, example(run_timeout=timedelta(0, 240)), "dagrun_timeout"),
+        (X.test_the_example_dag_is_listed_as_documented, example(end_date=NOON), "end_date is 2024-06-01"),
         (X.test_the_log_outlives_the_task, logged(load="d.extract"), "log of load .* also holds that of d.extract"),
     ],
 )  # fmt: skip
