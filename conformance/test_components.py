@@ -146,7 +146,8 @@ def test_a_deferred_task_comes_back(subject: Subject) -> None:
         )
         return
     assert TRIGGER_MARK in run.log, (
-        "the log of the deferred task was not readable: can the webserver reach the triggerer's port 8794? "
+        "the log of the deferred task was not readable: can the webserver reach the triggerer's port "
+        f"{subject.option('logging', 'trigger_log_server_port', '8794', 'webserver')}? "
         f"NetworkPolicies on it: {subject.policies_on('triggerer')}\n"
         f"{run.log[-2000:]}"
     )

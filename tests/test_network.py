@@ -14,7 +14,7 @@ import pytest
 from conformance.test_components import test_the_webserver_answers_through_its_service as judge
 from fixtures.errors import Unsupported
 from fixtures.objects import Pod
-from fixtures.observations import others_behind
+from fixtures.observations import network, others_behind
 from fixtures.observations.network import admits, closed_to_prometheus, connections, dead_ends
 from fixtures.settings import Executor
 from fixtures.subject import PROBES, Subject
@@ -190,3 +190,27 @@ def test_policies_are_enforced_where_the_scheduler_listens_and_nobody_gets_there
     )
     found = connections.look(subject)
     assert found.enforced is bool(why) and not any(found.needed.values())
+
+
+@pytest.mark.parametrize("declared", ["", "9793"])
+def test_logs_of_workers_are_asked_for_at_the_declared_port(declared: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(network, "worker_stands", lambda _: True)
+    worker = SimpleNamespace(name="airflow-worker-0", address="10.0.0.9")
+
+    def ask(component: str, probe: str, *goals: str) -> Any:
+        return (
+            4711 if probe == "listen" else {goal: "" if goal.endswith(("9102", "9793")) else "shut" for goal in goals}
+        )
+
+    subject: Any = SimpleNamespace(
+        fullname="airflow",
+        release="airflow",
+        see=lambda _: None,
+        option=lambda section, key, default, component: declared or default,
+        pod=lambda _: SCHEDULER,
+        running=lambda _: [worker],
+        statsd_service=lambda: "airflow-statsd",
+        ask=ask,
+        cluster=SimpleNamespace(network_policies=lambda: [POLICY]),
+    )
+    assert bool(connections.look(subject).needed["logs of airflow-worker-0"]) is not bool(declared)
