@@ -52,3 +52,20 @@ def test_a_triggerer_with_an_account_of_its_own_must_not_read_secrets_either() -
     assert list(accounts) == ["scheduler", "webserver", "worker", "triggerer"]
     forbidden = {str(one) for one in rights(subject, accounts) if one.component == "triggerer" and not one.expected}
     assert {"get secrets in namespace airflow", "list secrets in namespace airflow"} <= forbidden
+
+
+@pytest.mark.parametrize(
+    ("values", "reads"),
+    [({}, True), ({"rbac.create": False}, False), ({"webserver.allowPodLogReading": False}, False)],
+)
+def test_the_webserver_is_to_read_logs_of_pods_where_the_chart_lets_it(values: dict[str, Any], reads: bool) -> None:
+    """Where the site makes its own Roles (`rbac.create: false`), it may leave running logs to their volume."""
+    subject: Any = SimpleNamespace(
+        values=values, value=lambda path, default=None: values.get(path, default), release="airflow",
+        namespace="airflow", executor=Executor.KUBERNETES,
+        option=lambda section, key, default="": default, flag=lambda section, key: False,
+    )  # fmt: skip
+    accounts = {"scheduler": "s", "webserver": "w", "worker": "t"}
+    wanted = {one for one in rights(subject, accounts) if one.expected}
+    assert any(one.component == "webserver" for one in wanted) is reads
+    assert any(one.component == "scheduler" for one in wanted)
