@@ -111,6 +111,21 @@ def test_a_command_is_tried_once_with_the_shortest_time() -> None:
     assert probes(pod({}, livenessProbe={"httpGet": {"path": "/health"}})) == []
 
 
+@pytest.mark.parametrize(
+    ("word", "run"),
+    [
+        ("$(AIRFLOW_HOME)/airflow.cfg", "/opt/airflow/airflow.cfg"),
+        ("celery@$(hostname)", "celery@$(hostname)"),
+        ("$(PASSWORD)", ""),
+        ("$$(AIRFLOW_HOME) $HOME", "$(AIRFLOW_HOME) $HOME"),
+    ],
+)
+def test_a_probe_may_name_variables_of_its_container(word: str, run: str) -> None:
+    env = [{"name": "AIRFLOW_HOME", "value": "/opt/airflow"}, {"name": "PASSWORD", "valueFrom": {"secretKeyRef": {}}}]
+    [probe] = probes(pod({}, env=env, livenessProbe={"exec": {"command": ["test", word]}}))
+    assert probe.command == ("test", run)
+
+
 LOG = """\
 [2026-11-22T19:00:00.000+0000] {scheduler_job_runner.py:776} INFO - ERRORS are counted: 0
 [2026-11-22T19:00:01.000+0000] {scheduler_job_runner.py:776} ERROR - Exception when executing the loop
