@@ -97,3 +97,8 @@ def test_a_server_that_answers_tasks_only_is_noted(subject: Any, told: int) -> N
     """A refusal, or a name that does not exist, would be the same for tasks."""
     assert len(secret_hosts.unreachable_hosts(subject)) == told
     assert len(subject.notes) == 1 - told
+
+
+def test_what_only_keda_s_operator_reads_is_asked_for_nowhere() -> None:
+    """The database may let in the pooler and KEDA, and nobody else."""
+    assert secret_hosts.unreachable_hosts(reading(BOTH, dict.fromkeys(BOTH, LATE), secret_hosts.FOR_KEDA)) == []
