@@ -47,6 +47,7 @@ def release(*pods: Pod, deployment: Deployment | None = None) -> Any:
     return SimpleNamespace(
         release="airflow",
         namespace="airflow",
+        git_sync="git-sync",
         cluster=SimpleNamespace(pods=lambda **labels: listed),
         pod=lambda component: next(pod for pod in listed if pod.labels["component"] == component),
         deployments=(deployment or Deployment("new", CHART),),

@@ -47,6 +47,14 @@ def test_pgbouncer_is_not_airflow_though_its_image_is_of_the_same_repository() -
     assert not others_images(release(pod("scheduler", NEW, waits=NEW), pgbouncer))
 
 
+def test_git_sync_is_not_airflow_though_a_mirror_keeps_all_images_in_one_repository() -> None:
+    scheduler = pod("scheduler", NEW, waits=NEW)
+    image = f"{NEW.rpartition(':')[0]}:git-sync-v4.1.0"
+    scheduler.raw["spec"]["containers"].append({"name": "git-sync", "image": image})
+    scheduler.raw["spec"]["initContainers"].append({"name": "git-sync-init", "image": image})
+    assert not others_images(release(scheduler))
+
+
 def test_an_image_of_its_own_for_migrations_is_no_old_one() -> None:
     """`images.useDefaultImageForMigration`: the chart's default image migrates, whatever the components run."""
     same_repository = "mine/airflow:2.9.0"
