@@ -46,12 +46,29 @@ def test_a_job_may_have_its_database_from_elsewhere(variable: str, source: str, 
     containers = [{"name": "proxy"}, {"name": "run-airflow-migrations", "env": [{"name": variable, "value": "other"}]}]
     labels = {"component": "run-airflow-migrations", "release": "airflow"}
     job = Pod({"metadata": {"name": "m", "labels": labels}, "spec": {"containers": containers}, "status": {}})
-    subject = SimpleNamespace(release="airflow", cluster=SimpleNamespace(ever_pods=lambda: [job]))
+    subject = SimpleNamespace(
+        release="airflow", cluster=SimpleNamespace(ever_pods=lambda: [job]), component_value=lambda *_: None
+    )
     standing = Holder("the scheduler", "scheduler", "", {credentials.DSN: Credential("1", source, "")}, {})
     found = [standing, *credentials._jobs(subject)]  # type: ignore[arg-type]
     assert bool(credentials.differences(found, credentials.DSN)) is told
     if not told:
         assert credentials.not_from_a_secret(found, credentials.DSN) == []
+
+
+def test_a_job_that_the_values_give_an_address_of_its_own_is_not_compared() -> None:
+    """Newer charts have `migrateDatabaseJob.env`, for a role that owns the tables or a way past the pooler."""
+    job = Pod({"metadata": {"name": "m", "labels": {"component": "run-airflow-migrations", "release": "airflow"}},
+               "spec": {"containers": [{"name": "run-airflow-migrations"}]}, "status": {}})  # fmt: skip
+    given: dict[str, Any] = {}
+    subject: Any = SimpleNamespace(
+        release="airflow",
+        cluster=SimpleNamespace(ever_pods=lambda: [job]),
+        component_value=lambda component, path: given.get(f"{component}.{path}"),
+    )
+    assert len(credentials._jobs(subject)) == 1
+    given["run-airflow-migrations.env"] = [{"name": "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_CMD", "value": "cat x"}]
+    assert credentials._jobs(subject) == []
 
 
 def test_entries_that_only_helm_can_read_are_left_out() -> None:

@@ -10,8 +10,12 @@ from conformance.test_metadata_database import test_the_metadata_database_serves
 from fixtures.observations.database_service import DATABASE, DatabaseService
 
 
-def database(**seen: Any) -> Any:
-    """A metadata database as probes/database_service.py tells of a good one, and what is otherwise."""
+def database(*, migrates_with: str = "", **seen: Any) -> Any:
+    """A metadata database as probes/database_service.py tells of a good one, and what is otherwise.
+
+    Args:
+        migrates_with: variable that the values give to the Job that migrates.
+    """
     limits = dict.fromkeys(("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"), 0)
     settings = {"default_transaction_isolation": "read committed", "server_encoding": "UTF8", "client_encoding": "UTF8"}
     told = {
@@ -31,7 +35,13 @@ def database(**seen: Any) -> Any:
         "damaged": [],
     }
     service = DatabaseService(told | seen, yaml.safe_load(DATABASE.read_text()))
-    return SimpleNamespace(see=lambda _: service)
+    notes: list[str] = []
+    return SimpleNamespace(
+        see=lambda _: service,
+        component_value=lambda job, path: [{"name": migrates_with, "value": "x"}] if migrates_with else [],
+        note=lambda _, text: notes.append(text),
+        notes=notes,
+    )
 
 
 @pytest.mark.parametrize("encrypted", [True, None, False])
@@ -66,3 +76,15 @@ def test_a_good_metadata_database_serves() -> None:
 def test_a_metadata_database_that_refuses_now_and_then_is_told(seen: dict[str, Any], told: str) -> None:
     with pytest.raises(AssertionError, match=told):
         judge_database(database(**seen))
+
+
+def test_another_role_may_migrate() -> None:
+    """TLS is looked at all the same."""
+    lacking = {"cannot_migrate": ["does not own dag_run"]}
+    subject = database(migrates_with="AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", **lacking)
+    judge_database(subject)
+    assert "does not own dag_run" in subject.notes[0]
+    with pytest.raises(AssertionError, match="does not own dag_run"):
+        judge_database(database(migrates_with="PGAPPNAME", **lacking))
+    with pytest.raises(AssertionError, match="not encrypted"):
+        judge_database(database(migrates_with="AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", sslmode="require", **lacking))
