@@ -41,13 +41,14 @@ def pod(component: str, image: str, *, waits: str = "", created: datetime = BEGA
     )
 
 
-def release(*pods: Pod, deployment: Deployment | None = None) -> Any:
-    """As much of a release as its images and migrations need."""
+def release(*pods: Pod, deployment: Deployment | None = None, **values: str) -> Any:
+    """As much of a release as its images and migrations need; `__` in the names of values stands for a dot."""
     listed = list(pods)
     return SimpleNamespace(
         release="airflow",
         namespace="airflow",
         git_sync="git-sync",
+        value=lambda path: values.get(path.replace(".", "__")),
         cluster=SimpleNamespace(pods=lambda **labels: listed),
         pod=lambda component: next(pod for pod in listed if pod.labels["component"] == component),
         deployments=(deployment or Deployment("new", CHART),),

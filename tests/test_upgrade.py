@@ -47,6 +47,17 @@ def test_pgbouncer_is_not_airflow_though_its_image_is_of_the_same_repository() -
     assert not others_images(release(pod("scheduler", NEW, waits=NEW), pgbouncer))
 
 
+def test_flower_has_the_chart_s_default_image_where_others_have_one_of_their_own() -> None:
+    """`images.airflow.tag` alone leaves Flower's as it is; one of neither is told."""
+    own, usual = f"{NEW}-python3.11", dict(zip(("Repository", "Tag"), NEW.split(":"), strict=True))
+    given = {f"defaultAirflow{part}": text for part, text in usual.items()}
+    scheduler = pod("scheduler", own, waits=own)
+    assert not others_images(release(scheduler, pod("flower", NEW), **given))
+    assert others_images(release(scheduler, pod("flower", OLD), **given))
+    assert not others_images(release(scheduler, pod("flower", OLD), **given, images__flower__tag="2.7.1"))
+    assert others_images(release(scheduler, pod("webserver", NEW), **given))
+
+
 def test_git_sync_is_not_airflow_though_a_mirror_keeps_all_images_in_one_repository() -> None:
     scheduler = pod("scheduler", NEW, waits=NEW)
     image = f"{NEW.rpartition(':')[0]}:git-sync-v4.1.0"
