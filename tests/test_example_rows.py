@@ -81,7 +81,7 @@ class Fake:
             dag=self.dags.get,
             dags=lambda tag="": [one for one in self.dags.values() if not tag or tag in one.tags],
             pool=lambda name: next(pool for pool in self.pools if pool.name == name),
-            tasks_at_work=lambda at, pool: {},
+            tasks_at_work=lambda at: [],
             pools=lambda: self.pools,
             tasks_of=lambda _: self.tasks or [task(task_id=id, downstream=down) for id, down in self.edges.items()],
             details=lambda dag_id: self.details[dag_id],
@@ -165,10 +165,18 @@ def beside(held: dict[str, int], of_pool: dict[str, int] | None = None, **option
     """The task `right` began when `left` had ended; so many tasks were at work then, and so many of its pool."""
     fake = parallel(ran("left", 0, 60), ran("right", 61, 62), **options)
 
-    def at_work(at: datetime, pool: str) -> dict[str, int]:
+    def at_work(at: datetime) -> list[tuple[str, str]]:
         assert at == NOON + timedelta(seconds=59)
-        return (of_pool or {}) if pool else held
+        asked.append(at)
+        assert len(asked) == 1, "the tasks at work are asked for once"
+        mine = of_pool or {}
+        return [
+            (dag_id, "default_pool" if number < mine.get(dag_id, 0) else "another")
+            for dag_id, count in held.items()
+            for number in range(count)
+        ]
 
+    asked: list[datetime] = []
     fake.airflow.tasks_at_work = at_work
     return fake
 
