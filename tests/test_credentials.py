@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from fixtures.environment import Environments
+from fixtures.errors import CannotSee
 from fixtures.objects import Pod
 from fixtures.observations import credentials
 from fixtures.observations.credentials import Credential, Holder
@@ -157,3 +158,26 @@ def test_a_file_of_a_secret_that_is_mounted_by_subpath_is_compared(
     found = {"secret/deploy-key": [str(file)]} if older else {}
     assert credentials.outdated_in_git_sync(subject, Environments(cluster), pod) == found
     assert credentials.outdated_files(subject, Environments(cluster), pod, "git-sync") == found
+
+
+@pytest.mark.parametrize("failing", [True, False])
+def test_an_image_that_makes_no_fingerprints_is_noted(failing: bool) -> None:
+    """It may have no shell, and then nothing can be run in it at all."""
+
+    def run(command: str) -> Any:
+        if failing:
+            raise CannotSee("sh: not found")
+        return SimpleNamespace(rc=127, stdout="", stderr="sha256sum: not found")
+
+    notes: list[str] = []
+    cluster = SimpleNamespace(secret=lambda _: {"TOKEN": "new"}, inside=lambda *_: SimpleNamespace(run=run))
+    subject: Any = SimpleNamespace(
+        cluster=cluster, git_sync="git-sync", note=lambda row, text: notes.append(f"{row}: {text}")
+    )
+    pod = syncing_with("TOKEN")
+    pod.raw["spec"]["volumes"] = [{"name": "v", "secret": {"secretName": "deploy-key"}}]
+    pod.raw["spec"]["containers"][0]["volumeMounts"] = [{"name": "v", "mountPath": "/token", "subPath": "TOKEN"}]
+    assert credentials.outdated_in_git_sync(subject, Environments(cluster), pod) == {}
+    assert credentials.outdated_files(subject, Environments(cluster), pod, "git-sync") == {}
+    assert [note.partition(":")[0] for note in notes] == ["AF-GIT-006", "AF-POD-007"]
+    assert all(note.endswith("not found") for note in notes)

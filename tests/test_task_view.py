@@ -7,10 +7,8 @@ from typing import Any, cast
 
 import pytest
 
-from fixtures.errors import CannotSee
 from fixtures.kube import Json
 from fixtures.objects import Pod
-from fixtures.observations import task_view
 from fixtures.observations.pod_template import Template
 from fixtures.observations.task_view import (
     mailed_differently,
@@ -181,18 +179,3 @@ def test_the_network_of_task_pods_is_compared(changes: Json, all_of_them: int, h
     assert len(other_network(subject)) == all_of_them
     told = other_network(subject, "hostNetwork")
     assert told == ["task pods have hostNetwork True, the scheduler False"] * host_network
-
-
-def test_an_image_that_makes_no_fingerprints_is_noted(monkeypatch: pytest.MonkeyPatch) -> None:
-    def outdated(*_: Any) -> dict[str, list[str]]:
-        raise CannotSee("sha256sum: not found")
-
-    monkeypatch.setattr(task_view, "outdated_files", outdated)
-    monkeypatch.setattr(task_view, "outdated_variables", lambda *_: {})
-    pod, notes = SimpleNamespace(name="s-0", containers={"scheduler"}, ready=True), list[str]()
-    cluster = SimpleNamespace(workload=lambda component: component == "scheduler")
-    subject: Any = SimpleNamespace(
-        cluster=cluster, running=lambda _: [pod], note=lambda row, text: notes.append(f"{row}: {text}")
-    )
-    assert task_view.old_environment(subject) == []
-    assert notes == ["AF-POD-007: whether files of Secrets are outdated is not known: sha256sum: not found"]
