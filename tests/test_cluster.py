@@ -469,11 +469,13 @@ def test_waits_until_pods_have_ended(api: StubApi, cluster: Cluster) -> None:
         api.put(PODS, pod(name, "worker", container("base")))
     eventually(lambda: len(cluster.pods()) == 2)
     pods = cluster.pods()
+    assert cluster.at_work(pods) == pods
     api.put(PODS, pod("a", "worker", container("base", terminated(0)), phase="Succeeded"))
     with pytest.raises(BudgetExceeded, match="b is Running"):
         cluster.wait_ended(pods, budget="short")
     threading.Timer(0.1, api.remove, (PODS, "b")).start()
     assert [p.phase for p in cluster.wait_ended(pods)] == ["Succeeded", "Running"]
+    assert cluster.at_work(cluster.ever_pods()) == []
 
 
 def test_services_and_what_is_behind_them(api: StubApi, cluster: Cluster) -> None:

@@ -186,7 +186,7 @@ def a_dead_pod(*states: str, **options: str) -> Any:
         cluster=SimpleNamespace(
             task_pods=lambda *_: [pod],
             ever_pods=lambda: [pod],
-            has_ended=lambda _: True,
+            at_work=lambda _: [],
             wait_ended=lambda _: None,
             are_coming=lambda _: False,
             recorder=SimpleNamespace(history=lambda *_: [pod.raw]),
