@@ -69,3 +69,20 @@ def test_the_webserver_is_to_read_logs_of_pods_where_the_chart_lets_it(values: d
     wanted = {one for one in rights(subject, accounts) if one.expected}
     assert any(one.component == "webserver" for one in wanted) is reads
     assert any(one.component == "scheduler" for one in wanted)
+
+
+@pytest.mark.parametrize(
+    ("listed", "places"), [("", {"in all namespaces"}), ("a,b", {"in namespace a", "in namespace b"})]
+)
+def test_the_executor_needs_the_namespaces_that_are_listed_for_it(listed: str, places: set[str]) -> None:
+    options = {"multi_namespace_mode_namespace_list": listed}
+    subject: Any = SimpleNamespace(
+        values={}, value=lambda path, default=None: default, release="airflow", namespace="airflow",
+        executor=Executor.KUBERNETES, option=lambda section, key, default="": options.get(key, default),
+        flag=lambda section, key: True,
+    )  # fmt: skip
+    accounts = {"scheduler": "s", "webserver": "w", "worker": "t"}
+    wanted = {str(one) for one in rights(subject, accounts) if one.component == "scheduler" and one.expected}
+    assert {one for one in wanted if one.startswith("watch") and "airflow" not in one} == {
+        f"watch pods {place}" for place in places
+    }
