@@ -10,6 +10,7 @@ from fixtures.observations.pod_template import (
     added_limits,
     comparable,
     deviations,
+    lost_context,
     missing_in,
     moved,
     ordinary_pod,
@@ -95,6 +96,12 @@ def test_the_template_is_complete(subject: Subject) -> None:
     workload = subject.cluster.workload("scheduler")
     missing = missing_in(declared, scheduler, subject.dags_folder, subject.log_folder(), workload)
     assert not missing, f"task pods of the template {declared.path} lack what the scheduler has: {'; '.join(missing)}"
+    if lost := lost_context(declared, scheduler, workload):
+        subject.note(
+            "AF-POD-004",
+            f"task pods have a securityContext of their own, and of the scheduler's {', '.join(lost)}: their image "
+            "must name the user, and their volumes must be open to it",
+        )
     account, wanted = declared.spec.get("serviceAccountName"), declared_service_account(subject)
     assert account and (not wanted or account == wanted), (
         f"task pods run as ServiceAccount {account or 'default'}, declared is {wanted or 'one of their own'}"

@@ -20,6 +20,7 @@ from fixtures.observations.pod_template import (
     added_limits,
     comparable,
     deviations,
+    lost_context,
     missing_in,
     moved,
     option_of_tasks,
@@ -100,19 +101,26 @@ def test_what_the_scheduler_has_and_tasks_would_not() -> None:
 
 
 @pytest.mark.parametrize(
-    ("above", "pod", "base", "lost"),
+    ("above", "pod", "base", "lost", "told"),
     [
-        ({}, {}, {}, []),  # fsGroup of the scheduler's pod is admission's, which gives it to task pods too
-        ({"fsGroup": 0, "runAsUser": 50000}, {"fsGroup": 0}, {"runAsUser": 50000}, []),
-        ({"fsGroup": 0, "runAsUser": None}, {"runAsUser": 1}, {}, ["no securityContext.fsGroup"]),
-        ({"fsGroup": 0, "runAsUser": 50000}, {"fsGroup": 0}, {}, ["no securityContext.runAsUser"]),
+        ({}, {}, {}, [], False),  # fsGroup of the scheduler's pod is admission's, which gives it to task pods too
+        ({"fsGroup": 0, "runAsUser": 50000}, {"fsGroup": 0}, {"runAsUser": 50000}, [], False),
+        ({"fsGroup": 0, "runAsUser": None}, {"runAsUser": 1}, {}, ["no securityContext.fsGroup"], False),
+        ({"fsGroup": 0, "runAsUser": 50000}, {"fsGroup": 0}, {}, ["no securityContext.runAsUser"], False),
+        ({"fsGroup": 0, "runAsUser": None}, {}, {"runAsNonRoot": True}, ["no securityContext.fsGroup"], False),
+        ({"fsGroup": 0, "runAsUser": None}, {}, {"privileged": False}, ["no securityContext.fsGroup"], True),
     ],
 )
-def test_the_security_context_is_that_which_the_scheduler_declares(above: Any, pod: Any, base: Any, lost: Any) -> None:
+def test_the_security_context_is_that_which_the_scheduler_declares(
+    above: Any, pod: Any, base: Any, lost: list[str], told: bool
+) -> None:
+    """Or one of the template's own, of which it is only noted what it leaves to image and volumes."""
     workload = Workload({"kind": "Deployment", "spec": {"template": {"spec": spec(securityContext=above)}}})
     body = spec(securityContext=pod)
     body["containers"][0]["securityContext"] = base
-    assert missing_in(template(body), scheduler(), "/opt/airflow/dags/x", "/logs", workload) == lost
+    assert lost_context(template(body), scheduler(), workload) == lost
+    found = missing_in(template(body), scheduler(), "/opt/airflow/dags/x", "/logs", workload)
+    assert found == (lost if told else [])
 
 
 def test_somebody_must_fill_an_empty_volume_for_dags() -> None:
