@@ -7,7 +7,18 @@ import io
 from fixtures.progress import Progress
 from fixtures.wait import Budgets, Waiter
 
-NAMES = ("cold_start", "dag_run", "dag_visible", "log", "metric", "pod_death", "remote_log", "task_pod", "zombie")
+NAMES = (
+    "cold_start",
+    "dag_run",
+    "dag_visible",
+    "log",
+    "metric",
+    "no_image",
+    "pod_death",
+    "remote_log",
+    "task_pod",
+    "zombie",
+)
 
 
 def waiter(seconds: float) -> Waiter:
