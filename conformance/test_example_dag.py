@@ -18,7 +18,7 @@ from fixtures.observations.examples import (
     retried,
     scheduled_runs,
 )
-from fixtures.observations.pod_template import log_cleaners, log_groomers, why_logs_end, why_logs_leave
+from fixtures.observations.log_retention import log_cleaners, log_groomers, why_logs_end, why_logs_leave
 from fixtures.observations.task_logs import (
     declared_logging,
     log_keys,

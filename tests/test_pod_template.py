@@ -28,7 +28,6 @@ from fixtures.observations.pod_template import (
     taken_all_the_same,
     too_tight,
     unknown_to_the_registry,
-    why_logs_leave,
 )
 from fixtures.settings import Executor
 from fixtures.subject import Subject
@@ -255,41 +254,6 @@ def test_what_admission_does_to_images_of_all_pods_is_no_deviation(workload: Any
     left = sorted(set(told) - set(moved(subject, told)))
     assert len(left) == len(found) + 1 and any("restartPolicy" in one for one in left)
     assert all(any(text in one for one in left) for text in found)
-
-
-def workers(kept: str = "Retain", *, own: bool = True, remote: bool = False, scaled: bool = False, **hpa: Any) -> Any:
-    """Celery workers with logs on claims of their own, or on one that all share."""
-    claims = [{"metadata": {"name": "logs" if own else "cache"}}]
-    body = {"volumeClaimTemplates": claims, "persistentVolumeClaimRetentionPolicy": {"whenScaled": kept}}
-    workload = Workload({"kind": "StatefulSet", "metadata": {"name": "airflow-worker"}, "spec": body})
-    mounted = [{"name": "logs", "mountPath": "/opt/airflow/logs"}]
-    volumes = [{"name": "logs", "persistentVolumeClaim": {"claimName": "logs-airflow-worker-0"}}]
-    pod_spec = {"containers": [{"name": "worker", "volumeMounts": mounted}], "volumes": volumes}
-    return SimpleNamespace(
-        cluster=SimpleNamespace(workload=lambda _: workload),
-        flag=lambda *_: remote,
-        pod=lambda _: Pod({"metadata": {"name": "airflow-worker-0", "uid": "u"}, "spec": pod_spec}),
-        log_folder_in=lambda *_: "/opt/airflow/logs",
-        autoscaled=lambda _: scaled,
-        component_value=lambda _, path: hpa.get(path.replace(".", "_")),
-    )
-
-
-@pytest.mark.parametrize(
-    ("release", "told"),
-    [
-        (workers(), ""),
-        (workers("Delete"), "takes its claim and every log along"),
-        (workers("Delete", own=False), ""),
-        (workers("Delete", remote=True), ""),
-        (workers(scaled=True), "an autoscaler takes workers of statefulset/airflow-worker away"),
-        (workers(scaled=True, hpa_minReplicaCount=1, hpa_maxReplicaCount=3), "an autoscaler"),
-        (workers(scaled=True, hpa_minReplicaCount=3, hpa_maxReplicaCount=3), ""),
-        (workers(scaled=True, own=False), ""),
-    ],
-)
-def test_a_worker_that_is_scaled_away_keeps_no_log_to_itself(release: Any, told: str) -> None:
-    assert told in why_logs_leave(release) and bool(told) == bool(why_logs_leave(release))
 
 
 @pytest.mark.parametrize(
