@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from fixtures.errors import BudgetExceeded
+from fixtures.errors import BudgetExceeded, CannotSee
 from fixtures.observations.queued import end_late_pods, two_turns
 from fixtures.progress import Progress
 from fixtures.settings import Executor
@@ -53,11 +53,20 @@ def test_pods_that_come_after_their_run_was_taken_away_go_too(
     gone: list[str] = []
     subject = beating(*range(0, 30 * turns + 1, 30))
     subject.cut_short, subject.cluster = cut_short, SimpleNamespace(end_task_pods=gone.append)
-    end_late_pods(subject)
+    assert end_late_pods(subject) == []
     assert gone == ended
 
 
 def test_workers_of_celery_leave_no_pods() -> None:
     subject = beating()
     subject.executor, subject.cut_short = Executor.CELERY, ["a"]
-    end_late_pods(subject)
+    assert end_late_pods(subject) == []
+
+
+def test_a_pod_that_may_be_left_is_told() -> None:
+    def refuse(run_id: str) -> None:
+        raise CannotSee("the API server is gone")
+
+    subject = beating(0, 30, 60)
+    subject.cut_short, subject.cluster = ["a"], SimpleNamespace(end_task_pods=refuse)
+    assert end_late_pods(subject) == ["a task pod may be left behind: the API server is gone"]
