@@ -13,6 +13,7 @@ import pytest
 from fixtures.airflow import DagRun
 from fixtures.errors import Blocked, BudgetExceeded, TargetFailed
 from fixtures.objects import Pod
+from fixtures.observations import resilience
 from fixtures.observations.resilience import (
     FINISHING,
     hold,
@@ -20,6 +21,7 @@ from fixtures.observations.resilience import (
     scaled,
     strangers,
     taken_up,
+    unheard,
     wait_told_to_end,
     worker_of,
 )
@@ -99,20 +101,21 @@ def test_a_broker_comes_back_before_the_workers() -> None:
     assert back == ["redis back", "redis ready", "scheduler back", "worker back", "settled"]
 
 
-def listening(*states: str | None) -> Any:
+def listening(*states: str | None, broker: dict[str, Any] | None = None) -> Any:
     """A release whose task goes through these states, one at each look, and stays in the last one."""
     told = iter(states)
     now: list[str | None] = []
 
     def tasks(run: DagRun) -> list[Any]:
         now[:] = [next(told, now[0] if now else None)]
-        return [SimpleNamespace(state=now[0])]
+        return [SimpleNamespace(state=now[0], queue="default")]
 
     replaced: list[str] = []
     cluster = SimpleNamespace(kill=lambda pod, container: replaced.append(pod.name), wait_replaced=lambda *_: [])
     return SimpleNamespace(
         airflow=SimpleNamespace(tasks=tasks),
         running=lambda component: [worker("w-0")],
+        ask=lambda component, probe, *words: broker or {},
         cluster=cluster,
         waiter=Waiter(Progress(io.StringIO()), Budgets({"dag_run": 4, "reconnect": 0.2})),
         replaced=replaced,
@@ -129,6 +132,28 @@ def test_workers_are_not_deaf_while_nobody_queues_a_task() -> None:
 
 def test_workers_that_leave_a_queued_task_are_replaced() -> None:
     deaf = listening("scheduled", "queued")
+    assert not taken_up(deaf, RUN)
+    assert deaf.replaced == ["w-0"]
+
+
+@pytest.mark.parametrize(
+    ("broker", "deaf"),
+    [
+        ({"length": 1, "unheard": 9}, True),
+        ({"length": 1, "unheard": 0}, False),
+        ({"length": 1}, False),  # no worker has come back yet
+        ({"length": 0, "unheard": 9}, False),  # somebody has the message
+        ({"kind": "amqp"}, False),
+    ],
+)
+def test_workers_that_left_a_message_and_stopped_asking_are_deaf(broker: dict[str, Any], deaf: bool) -> None:
+    assert unheard(listening("queued", broker=broker), RUN) is deaf
+
+
+def test_nobody_is_waited_for_who_has_stopped_asking(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resilience, "UNHEARD", 0.01)
+    deaf = listening("queued", broker={"length": 1, "unheard": 9})
+    deaf.waiter = Waiter(Progress(io.StringIO()), Budgets({"dag_run": 4, "reconnect": 600}))
     assert not taken_up(deaf, RUN)
     assert deaf.replaced == ["w-0"]
 

@@ -1,8 +1,11 @@
 """Prints as JSON how many messages wait in a queue of the Celery broker that this container is configured with.
 
 Argument: the queue's name. Where the broker is no Redis, only its kind is printed.
+`unheard` is for how many seconds no worker has been waiting for a message there: 0 while one does, missing where none
+did since the broker came up, or where this user of the broker may not see its clients.
 """
 
+import contextlib
 import json
 import sys
 
@@ -18,4 +21,10 @@ if kind in ("redis", "rediss"):
     client = redis.Redis.from_url(url, socket_timeout=10)
     found["host"] = client.connection_pool.connection_kwargs.get("host")
     found["length"] = client.llen(prefix + sys.argv[1])
+    with contextlib.suppress(redis.exceptions.NoPermissionError):
+        workers = [
+            one for one in client.client_list() if one["cmd"] == "brpop"
+        ]  # with which kombu waits, again and again
+        if workers:
+            found["unheard"] = min(0 if "b" in one["flags"] else int(one["idle"]) for one in workers)
 print(json.dumps(found))
