@@ -83,7 +83,9 @@ NEW, OLD = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "AIRFLOW__CORE__SQL_ALCHEMY_CO
 @pytest.mark.parametrize(
     ("values", "declared"),
     [
-        ({}, "secret/airflow-metadata#connection"),
+        ({"enableBuiltInSecretEnvVars": {OLD: False}}, "secret/airflow-metadata#connection"),
+        ({}, ""),
+        ({"extraEnvFrom": "- secretRef: {name: s}"}, ""),
         ({"extraEnv": f"- {{name: {OLD}, valueFrom: {{secretKeyRef: {{name: s, key: k}}}}}}"}, "secret/s#k"),
         ({"secret": [{"envName": NEW, "secretName": "s", "secretKey": "k"}]}, "secret/s#k"),
         ({"extraEnv": f"- {{name: {NEW}, value: 'postgresql://u:$(P)@h/d'}}"}, ""),
@@ -91,8 +93,10 @@ NEW, OLD = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "AIRFLOW__CORE__SQL_ALCHEMY_CO
         ({"env": [{"name": NEW, "value": "postgresql://u:$(P)@h/d"}]}, ""),
     ],
 )
-def test_an_address_that_is_composed_declares_no_secret_to_compare(values: dict[str, Any], declared: str) -> None:
-    """It is not compared with the Secret that the chart would take: only one of two names of the option is left."""
+def test_an_address_from_elsewhere_is_not_compared_with_the_charts_own_secret(
+    values: dict[str, Any], declared: str
+) -> None:
+    """As a rule, only the newer one of the option's two names is switched off, which is enough."""
     values = {"enableBuiltInSecretEnvVars": {NEW: False}, **values}
     subject: Any = SimpleNamespace(
         values=values,
