@@ -27,10 +27,13 @@ def test_port_forward_reaches_the_ui(subject: Subject) -> None:
     """`kubectl port-forward svc/airflow-webserver 8080:8080` MUST make the UI answer on localhost."""
     subject.see(webserver_ready)
     name, port = subject.webserver_service()
+    scheme = subject.webserver_scheme
     if port != 8080:
         subject.note("AF-UI-001", f"Service {name} has port {port}: the README's command needs 8080:{port} here")
+    if scheme != "http":
+        subject.note("AF-UI-001", "the webserver speaks TLS: the README's address is https://localhost:8080 here")
     with subject.cluster.port_forward(f"svc/{name}", port) as local:
-        visitor = subject.airflow.anonymous(f"http://localhost:{local}{subject.path_prefix}")
+        visitor = subject.airflow.anonymous(f"{scheme}://localhost:{local}{subject.path_prefix}")
         try:
             health, login = visitor.get("/health"), visitor.get("/login/")
         except Unreachable as error:

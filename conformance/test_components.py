@@ -47,12 +47,13 @@ def test_the_webserver_answers_through_its_service(subject: Subject) -> None:
     assert not beside, f"{beside}, and they get their share of all requests"
     target = next((one.get("targetPort", one["port"]) for one in spec["ports"] if one["port"] == port), port)
     subject.see(scheduler_ready)  # its pod is where the look from inside the cluster is taken
+    base = f"{subject.webserver_scheme}://{name}:{port}"
     for path, mark in (("/health", re.compile("metadatabase")), ("/login/", LOGIN_MARK)):
-        answer = subject.get_from_inside(f"http://{name}:{port}{subject.path_prefix}{path}")
+        answer = subject.get_from_inside(f"{base}{subject.path_prefix}{path}")
         if TIMED_OUT.search(answer.get("error", "")):
             require_way_in(subject, answer["error"])
         assert answer["status"] == 200, (
-            f"GET http://{name}:{port}{path} from inside the cluster: {answer.get('error') or answer['status']}; "
+            f"GET {base}{path} from inside the cluster: {answer.get('error') or answer['status']}; "
             f"its port {port} leads to targetPort {target}, the webserver listens on {subject.webserver_port}"
         )
         assert mark.search(answer["body"]), (

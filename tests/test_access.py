@@ -94,11 +94,21 @@ def test_forms_that_expire_soon_are_told() -> None:
 
 
 @pytest.mark.parametrize(
-    ("port", "noted"),
-    [(8080, []), (80, ["Service airflow-webserver has port 80: the README's command needs 8080:80 here"])],
+    ("port", "scheme", "noted"),
+    [
+        (8080, "http", []),
+        (80, "http", ["Service airflow-webserver has port 80: the README's command needs 8080:80 here"]),
+        (8080, "https", ["the webserver speaks TLS: the README's address is https://localhost:8080 here"]),
+    ],
 )
-def test_another_port_of_the_ui_is_noted_with_the_command_that_it_needs(port: int, noted: list[str]) -> None:
+def test_another_way_to_the_ui_is_noted_with_what_it_needs(port: int, scheme: str, noted: list[str]) -> None:
     notes: list[str] = []
+    asked: list[str] = []
+
+    def visitor(address: str) -> Any:
+        asked.append(address)
+        return SimpleNamespace(get=lambda path: pages[path])
+
     pages = {
         "/health": Answer("GET", "/health", 200, "application/json", "", '{"scheduler": {}}'),
         "/login/": Answer("GET", "/login/", 200, "text/html", "", "csrf_token"),
@@ -108,8 +118,9 @@ def test_another_port_of_the_ui_is_noted_with_the_command_that_it_needs(port: in
         note=lambda _, finding: notes.append(finding),
         webserver_service=lambda: ("airflow-webserver", port),
         cluster=SimpleNamespace(port_forward=lambda *_: contextlib.nullcontext(12345)),
-        airflow=SimpleNamespace(anonymous=lambda _: SimpleNamespace(get=lambda path: pages[path])),
+        airflow=SimpleNamespace(anonymous=visitor),
+        webserver_scheme=scheme,
         path_prefix="",
     )
     judge_ui(subject)
-    assert notes == noted
+    assert (notes, asked) == (noted, [f"{scheme}://localhost:12345"])

@@ -250,6 +250,23 @@ def test_the_end_of_the_run_ends_the_wait_of_a_carried_session(stub: Stub, elsew
         visitor.get("/home")
 
 
+def test_only_what_comes_through_a_tunnel_takes_any_certificate(stub: Stub, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tunnel ends at 127.0.0.1, and the certificate is for the name by which users open the UI."""
+    checked: list[Any] = []
+    send = requests.Session.request
+
+    def request(self: requests.Session, *arguments: Any, **options: Any) -> requests.Response:
+        checked.append(options["verify"])
+        return send(self, *arguments, **options)
+
+    monkeypatch.setattr(requests.Session, "request", request)
+    airflow = stub.client()
+    visitor = airflow.anonymous(stub.url)
+    for one in (airflow.anonymous(), visitor, visitor.carried(stub.url), airflow.anonymous().carried()):
+        one.get("/health")
+    assert checked == [True, False, False, True]
+
+
 def test_cookies_for_tls_only_are_kept_on_this_machine_as_browsers_do(stub: Stub) -> None:
     stub.replace["GET /login/"] = [(200, {"Set-Cookie": "session=before; Secure; Path=/"}, "")]
     visitor = stub.client().anonymous()

@@ -623,6 +623,8 @@ def test_proxy(api: StubApi, cluster: Cluster) -> None:
         page = f"/api/v1/namespaces/airflow/pods/{scheme}statsd-1:9102/proxy/metrics"
         api.answers[page] = lambda request, said=f"{scheme} up 1": (200, said)
         assert cluster.proxy_get_pod(pod, 9102, "/metrics", tls=tls) == f"{scheme} up 1"
+        api.answers[page.replace("pods", "services")] = api.answers[page]
+        assert cluster.proxy_get("statsd-1", 9102, "/metrics", tls=tls) == f"{scheme} up 1"
 
 
 # Programs: a script stands in for kubectl.

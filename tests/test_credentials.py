@@ -72,11 +72,63 @@ def test_a_job_that_the_values_give_an_address_of_its_own_is_not_compared() -> N
     assert credentials._jobs(subject) == []
 
 
-def test_entries_that_only_helm_can_read_are_left_out() -> None:
-    """`extraEnv` is a template: what is none, and what is no YAML, declares nothing that can be compared."""
-    own = "- {name: A, value: b}\n- {name: R, value: '{{ .Release.Name }}'}"
-    given = [SimpleNamespace(value=lambda key, it=text: it) for text in (own, "- {name: R, value: {{ .x }}}", "")]
-    assert [credentials._extra_env(one) for one in given] == [[{"name": "A", "value": "b"}], [], []]  # type: ignore[arg-type]
+def test_entries_that_are_no_yaml_before_helm_has_read_them_are_left_out() -> None:
+    given = [SimpleNamespace(value=lambda key, it=it: it) for it in ("- {name: A}", "- {name: R, value: {{ .x }}}", "")]
+    assert [credentials._extra_env(one) for one in given] == [[{"name": "A"}], [], []]  # type: ignore[arg-type]
+
+
+NEW, OLD = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "AIRFLOW__CORE__SQL_ALCHEMY_CONN"
+
+
+@pytest.mark.parametrize(
+    ("values", "declared"),
+    [
+        ({"enableBuiltInSecretEnvVars": {OLD: False}}, "secret/airflow-metadata#connection"),
+        ({}, ""),
+        ({"extraEnvFrom": "- secretRef: {name: s}"}, ""),
+        ({"extraEnv": f"- {{name: {OLD}, valueFrom: {{secretKeyRef: {{name: s, key: k}}}}}}"}, "secret/s#k"),
+        ({"secret": [{"envName": NEW, "secretName": "s", "secretKey": "k"}]}, "secret/s#k"),
+        ({"extraEnv": f"- {{name: {NEW}, value: 'postgresql://u:$(P)@h/d'}}"}, ""),
+        ({"extraEnv": f"- {{name: {NEW}, value: 'postgresql://u:$(P)@{{{{ .Release.Name }}}}-db/d'}}"}, ""),
+        ({"env": [{"name": NEW, "value": "postgresql://u:$(P)@h/d"}]}, ""),
+    ],
+)
+def test_an_address_from_elsewhere_is_not_compared_with_the_charts_own_secret(
+    values: dict[str, Any], declared: str
+) -> None:
+    """As a rule, only the newer one of the option's two names is switched off, which is enough."""
+    values = {"enableBuiltInSecretEnvVars": {NEW: False}, **values}
+    subject: Any = SimpleNamespace(
+        values=values,
+        fullname="airflow",
+        value=lambda path, default=None: (
+            values["enableBuiltInSecretEnvVars"].get(path.rpartition(".")[2], default)
+            if "." in path
+            else values.get(path, default)
+        ),
+    )
+    subject.release = "airflow"
+    assert credentials.declared_reference(subject, credentials.DSN) == declared
+
+
+def test_an_address_that_is_composed_of_a_secret_is_taken_from_it() -> None:
+    """Of a task pod, which may be gone, the spec tells the same as a component tells of its environment."""
+    part = {"name": "P", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}
+    cluster: Any = SimpleNamespace(secret=lambda name: {"k": "pass"})
+
+    def task(text: str) -> Holder:
+        containers = [{"name": "base", "env": [part, {"name": NEW, "value": text}]}]
+        pod = Pod({"metadata": {"name": "t"}, "spec": {"containers": containers}, "status": {}})
+        return credentials._read(Environments(cluster), "a task", "task", pod, "base")
+
+    asked = Credential(credentials.fingerprint("db://u:pass@h/d"), NEW, "secret/s#k", composed=True)
+    scheduler = Holder("the scheduler", "scheduler", "", {credentials.DSN: asked}, {})
+    found = [scheduler, task("db://u:$(P)@h/d")]
+    assert not credentials.differences(found, credentials.DSN) + credentials.not_from_a_secret(found, credentials.DSN)
+    assert credentials.stale(SimpleNamespace(cluster=cluster), found, credentials.DSN) == []  # type: ignore[arg-type]
+    assert credentials.differences([scheduler, task("db://u:$(P)@other/d")], credentials.DSN)
+    assert not credentials.differences([scheduler, task("db://u:$(P)@$(NODE)/d")], credentials.DSN)
+    assert credentials.not_from_a_secret([task("db://u:pass@h/d")], credentials.DSN)
 
 
 def test_variables_that_a_secret_or_config_map_defines_otherwise_by_now_are_named() -> None:

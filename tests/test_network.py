@@ -93,6 +93,7 @@ def release(error: str, *policies: dict[str, Any], read_only: bool = False) -> S
             cluster=cluster,
             namespace="data",
             path_prefix="",
+            webserver_scheme="http",
             webserver_port=8080,
             settings=SimpleNamespace(READONLY=read_only),
             see=lambda observation: None,

@@ -153,6 +153,23 @@ def test_an_option_may_come_from_a_config_map() -> None:
     assert configured().option("core", "default_timezone", "utc") == "utc"
 
 
+@pytest.mark.parametrize(("certificate", "scheme"), [("/tls.crt", "https"), ("", "http"), (None, "http")])
+def test_a_webserver_that_has_a_certificate_speaks_tls(certificate: str | None, scheme: str) -> None:
+    env = [] if certificate is None else [{"name": "AIRFLOW__WEBSERVER__WEB_SERVER_SSL_CERT", "value": certificate}]
+    spec = {"containers": [{"name": "webserver", "env": env}]}
+    pod = Pod({"metadata": {"name": "p", "uid": "u"}, "spec": spec, "status": {"phase": "Running"}})
+    release = subject(pods=lambda component: [pod], config_map=lambda name: {"airflow.cfg": ""})
+    assert release.webserver_scheme == scheme
+
+
+def test_who_only_looks_asks_a_webserver_with_tls_through_the_api_server() -> None:
+    asked: list[Any] = []
+    release = subject(proxy_get=lambda *place, tls: asked.append((place, tls)))
+    release.settings = Settings.model_validate({"READONLY": True})
+    release.get_from_inside("https://airflow-webserver:8080/health")
+    assert asked == [(("airflow-webserver", 8080, "/health"), True)]
+
+
 def test_what_is_referred_to_need_not_count() -> None:
     release = configured(env_from=[{"configMapRef": {"name": "site"}}])
     assert release.option("core", "test_connection") == "Enabled"
@@ -178,7 +195,7 @@ def metrics_release(
 ) -> Subject:
     """A release whose metrics the API server's proxy does not get, and what the scheduler's pod gets instead."""
 
-    def proxy_get(*_: Any) -> str:
+    def proxy_get(*_: Any, tls: bool = False) -> str:
         asked.append("proxy")
         raise refusal
 
