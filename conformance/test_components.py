@@ -25,7 +25,7 @@ from fixtures.observations.architecture import (
     workers_flaw,
 )
 from fixtures.observations.credentials import broker_problem
-from fixtures.observations.heartbeats import misjudged
+from fixtures.observations.heartbeats import misjudged, told_dead_at_work, told_kept_slots
 from fixtures.observations.network import require_way_in
 from fixtures.observations.resilience import told_strangers_at_work
 from fixtures.observations.task_logs import why_lost
@@ -68,8 +68,14 @@ def test_the_scheduler_is_alive(subject: Subject) -> None:
     wrong = misjudged(subject)
     assert not wrong, "\n".join(wrong)
     subject.see(scheduler_heartbeats)
-    if subject.only_looks("AF-CMP-002", "other schedulers on its metadata database"):
+    kept = told_kept_slots(subject)
+    assert not kept, kept
+    if subject.only_looks(
+        "AF-CMP-002", "other schedulers on its metadata database, and dead tasks that count as running"
+    ):
         return
+    dead = told_dead_at_work(subject)
+    assert not dead, dead
     strange = told_strangers_at_work(subject)
     assert not strange, strange
 

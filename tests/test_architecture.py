@@ -18,11 +18,14 @@ from fixtures.airflow import ImportProblem
 from fixtures.errors import TargetFailed
 from fixtures.gitsync import error_of
 from fixtures.kube import Json, NotFound
+from fixtures.metrics import parse
 from fixtures.objects import Pod
 from fixtures.observations import architecture, scheduler_ready
 from fixtures.observations.architecture import Brokers, is_still_parsed, mounted_below
+from fixtures.observations.heartbeats import HELD
 from fixtures.settings import Executor
 from tests import pods
+from tests.waiting import waiter
 
 RETRY = '{"logger":"","level":0,"msg":"error syncing repo, will retry","error":"Run(git fetch):\\nno route"}'
 
@@ -274,6 +277,9 @@ def alive(executor: Executor = Executor.CELERY, workers: int = 1, **options: flo
         running=lambda component: [component] * workers,
         see=lambda observation: seen[observation.name],
         only_looks=lambda *_: False,
+        metrics=SimpleNamespace(snapshot=lambda: parse(f"{HELD} 1\n")),
+        waiter=waiter(0.1),
+        ask=lambda *_: [],
     )
 
 

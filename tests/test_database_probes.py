@@ -7,6 +7,7 @@ import json
 import shutil
 import sqlite3
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -192,3 +193,35 @@ def test_what_dag_files_import_in_any_case_is_told(tmp_path: Path) -> None:
     found = told(tmp_path, "dag_ids", str(dags))
     assert found["files"] == {name: [f"{dags}/{name}.py"] for name in ("gpu", "own", "report")}
     assert found["imports"] == dict.fromkeys(["team.tables", "team_library", "airflow"], f"{dags}/report.py")
+
+
+def test_only_tasks_that_are_dead_for_long_count_as_dead_at_work(tmp_path: Path) -> None:
+    shutil.copy(environment() / "home" / "airflow.db", tmp_path / "airflow.db")
+    now = datetime.now(UTC)
+    with closing(sqlite3.connect(tmp_path / "airflow.db")) as database, database:
+        database.execute(
+            "insert into dag_run (id, dag_id, run_id, run_type, execution_date, clear_number)"
+            " values (1, 'd', 'r', 'backfill', '2024-01-01 00:00:00.000000', 0)"
+        )
+        for job, (task, state, hours) in enumerate(
+            [("old", "running", 3), ("older", "running", 4), ("ended", "success", 3), ("alive", "running", 0)], start=1
+        ):
+            beat = (now - timedelta(hours=hours)).strftime("%Y-%m-%d %H:%M:%S.%f")
+            database.execute(
+                "insert into job (id, job_type, state, latest_heartbeat) values (?, 'LocalTaskJob', 'running', ?)",
+                [job, beat],
+            )
+            database.execute(
+                "insert into task_instance (dag_id, task_id, run_id, map_index, state, job_id, hostname, pool,"
+                " pool_slots) values ('d', ?, 'r', -1, ?, ?, 'host', 'default_pool', 1)",
+                [task, state, job],
+            )
+        database.execute(
+            "insert into task_instance (dag_id, task_id, run_id, map_index, state, pool, pool_slots)"
+            " values ('d', 'by hand', 'r', -1, 'running', 'default_pool', 1)"
+        )
+    address = f"sqlite:///{tmp_path / 'airflow.db'}"
+    dead = told(tmp_path, "dead_at_work", "7200", AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=address)
+    assert [row[1] for row in dead] == ["older", "old"]
+    assert dead[0][2:5] == ["r", "host", "default_pool"]
+    assert dead[0][5] == (now - timedelta(hours=4)).strftime("%Y-%m-%d %H:%M:%S")

@@ -11,6 +11,7 @@ NAMES = (
     "cold_start",
     "dag_run",
     "dag_visible",
+    "heartbeat",
     "log",
     "metric",
     "no_image",
