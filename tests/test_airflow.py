@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import socket
 import threading
 from datetime import timedelta
 from email.utils import formatdate
@@ -445,6 +446,22 @@ def test_address_is_asked_for_again_when_it_stops_answering(stub: Stub) -> None:
     assert airflow.version() == "2.9.0"
     airflow.login()
     assert addresses == []
+
+
+def test_tls_connection_that_ended_is_made_again(stub: Stub) -> None:
+    """As when a tunnel broke; that says nothing about the certificate."""
+    with socket.create_server(("127.0.0.1", 0)) as broken:
+
+        def cut() -> None:
+            connection, _ = broken.accept()
+            with connection:
+                connection.recv(65536)
+
+        cutting = threading.Thread(target=cut)
+        cutting.start()
+        addresses = [f"https://127.0.0.1:{broken.getsockname()[1]}", stub.url]
+        assert Airflow(lambda: addresses.pop(0), ADMIN, run_id="x").version() == "2.9.0"
+        cutting.join()
 
 
 def test_address_that_is_none() -> None:
