@@ -88,9 +88,19 @@ def test_a_requirement_is_proven_by_a_fault_that_was_injected() -> None:
 def test_the_page_tells_what_was_found() -> None:
     cases = [case(executors=(Executor.CELERY,)), case("LG-01", blind="no | network", expect=(), says="", verify=())]
     entries = {id: faults.Requirement(id, "area", "MUST", (Executor.CELERY,)) for id in ("AF-X-001", "AF-Y-001")}
-    given = [result(cases[0], failed=["AF-X-001"], expected=["AF-X-001"], message="the period is 24h", seconds=12.4)]
+    given = [
+        result(
+            cases[0],
+            failed=["AF-X-001"],
+            expected=["AF-X-001"],
+            message="the period is 24h",
+            seconds=12.4,
+            day="2026-01-01",
+        )
+    ]
     page = detection.page(cases, Detection(date="2026-01-01", machine={"cores": "2"}, results=given), entries)
     assert "| A fault | celery | AF-X-001 | the period is 24h | 12 |" in page
+    assert "Results by day: 1 of 2026-01-01" in page
     assert "no \\| network" in page
     assert "No fault made these fail yet: AF-Y-001." in page
     assert "not run yet" in detection.page(cases, None, entries)
