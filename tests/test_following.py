@@ -76,6 +76,32 @@ def test_the_cause_is_named_and_not_its_consequence(running: Stub) -> None:
         following.finish(running.client(), waiter(10), RUN)
 
 
+@pytest.mark.parametrize(
+    ("log", "told"),
+    [
+        (
+            'Traceback (most recent call last):\n  File "a.py", line 1, in f\n    connect()\n    ^^^^^^^^^\n'
+            "psycopg2.OperationalError: no password supplied\n[2026-01-01] {x.py:1} INFO - Marking task as FAILED",
+            "psycopg2.OperationalError: no password supplied",
+        ),
+        ("cut off\n    connect()\nValueError: a\n\nDuring handling of it:\n  File\n    g()\nKeyError", "KeyError"),
+        ("[2026-01-01] {x.py:1} INFO - Error: none", ""),
+        ("", ""),
+    ],
+)
+def test_the_exception_that_ended_a_task_is_named(log: str, told: str) -> None:
+    assert following.raised(log) == told
+
+
+def test_a_task_that_failed_is_told_with_its_exception(running: Stub) -> None:
+    running.replace["GET /api/v1/dags/d/dagRuns/r/taskInstances"] = [tasks_reply(("a", "failed"))]
+    running.replace["GET /api/v1/dags/d/dagRuns/r/taskInstances/a/logs/1"] = [
+        (200, {"Content-Type": "text/plain"}, "Traceback:\n  f()\nKeyError: 'k'\n")
+    ]
+    with pytest.raises(TaskFailed, match=r"\(run r, a failed\): KeyError: 'k'\n  \| Traceback:"):
+        following.finish(running.client(), waiter(10), RUN)
+
+
 def test_failed_task_whose_log_is_gone(running: Stub) -> None:
     running.replace["GET /api/v1/dags/d/dagRuns/r/taskInstances"] = [tasks_reply(("a", "failed"))]
     running.replace["GET /api/v1/dags/d/dagRuns/r/taskInstances/a/logs/1"] = [data({"title": "gone"}, 404)]
