@@ -82,7 +82,10 @@ def test_the_documented_password_opens_the_ui(subject: Subject) -> None:
     credentials = subject.documented_credentials()
     assert credentials is not None
     users = subject.airflow.open_session(credentials).get("/users/list/")
-    assert users.status == 200, f"{credentials.username} is no administrator: GET /users/list/ answers {users.status}"
+    assert users.status == 200, (
+        f"{credentials.username} is no administrator: GET /users/list/ answers {users.status}; give it the role with "
+        f"`airflow users add-role -u {credentials.username} -r Admin`"
+    )
     declared = int(subject.option("webserver", "session_lifetime_minutes", "43200", "webserver") or 43200)
     kept = users.keeps_session or timedelta(minutes=declared)
     minutes = round(kept.total_seconds() / 60)

@@ -114,7 +114,10 @@ def test_the_webserver_needs_no_checkout(subject: Subject) -> None:
     subject.require_git_sync()
     pod = subject.see(webserver_ready)
     dag_id = subject.see(facts_triggered).dag_id
-    assert dag_id in subject.airflow.source(dag_id), f"the webserver does not show the code of {dag_id}"
+    assert dag_id in subject.airflow.source(dag_id), (
+        f"the webserver does not show the code of {dag_id}: it reads it from the table dag_code, which the scheduler "
+        "fills when it parses the file (`airflow dags reserialize` does it anew)"
+    )
     if subject.git_sync in pod.containers:
         subject.note("AF-GIT-005", f"{pod.name} has git-sync, which a webserver of Airflow 2 has no use for")
 

@@ -110,4 +110,7 @@ def test_what_waits_goes_on_when_its_reason_is_gone(subject: Subject) -> None:
     """A run of a paused DAG and a task of a full pool MUST wait, and MUST go on when the reason is gone."""
     seen = subject.see(queued)
     assert seen.paused == "queued", f"a run of a paused DAG is {seen.paused}"
-    assert seen.no_slots == "scheduled", f"a task whose pool has no slots is {seen.no_slots}"
+    assert seen.no_slots == "scheduled", (
+        f"a task whose pool has no slots is {seen.no_slots}, and should wait as scheduled: does a policy or mutation "
+        "hook give tasks another pool?"
+    )

@@ -279,7 +279,8 @@ def test_going_back_without_the_backup_leaves_the_schema_new(subject: Subject) -
         )
         return
     assert seen.schema == subject.see(afterwards).schema, (
-        f"the schema was at {seen.schema} after the old chart was back"
+        f"the schema was at {seen.schema} after the old chart was back, and the new one had left it at "
+        f"{subject.see(afterwards).schema}: something migrated it down, which loses what only the new schema holds"
     )
     if not seen.waits:
         subject.note(
@@ -318,7 +319,10 @@ def test_helm_has_a_new_revision(subject: Subject) -> None:
     assert status is not None, f"Helm knows no release {subject.release}"
     if upgraded.failure is not None and status.state.startswith("pending"):  # the suite ended Helm, as it saw why
         subject.see(arrived)
-    assert status.state == "deployed", f"revision {status.revision} is {status.state}"
+    assert status.state == "deployed", (
+        f"revision {status.revision} is {status.state}: that upgrade did not end well; read why in "
+        f"`helm history {subject.release} -n {subject.namespace}` and in the logs of its Jobs"
+    )
     assert chart is not None
     assert (status.revision, status.chart) == (2, f"{chart.name}-{chart.version}"), (
         f"Helm has revision {status.revision} of {status.chart}, promised is 2 of {chart.name}-{chart.version}"

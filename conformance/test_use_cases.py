@@ -15,7 +15,9 @@ def test_a_pipeline_runs_in_order(subject: Subject) -> None:
     """etl_pipeline MUST run extract, transform and load in order, and what fails MUST stop what follows."""
     seen, tasks = subject.see(etl), subject.see(etl).finished.tasks
     edges = {task.task_id: set(task.downstream) for task in subject.airflow.tasks_of("etl_pipeline")}
-    assert edges == {"extract": {"transform"}, "transform": {"load"}, "load": set()}, f"its edges are {edges}"
+    assert edges == {"extract": {"transform"}, "transform": {"load"}, "load": set()}, (
+        f"the edges of etl_pipeline are {edges}, promised is extract >> transform >> load: is its file the README's?"
+    )
     for before, after in (("extract", "transform"), ("transform", "load")):
         end, start = tasks[before].end, tasks[after].start
         assert end and start and start >= end, f"{after} began at {start}, {before} ended at {end}"
