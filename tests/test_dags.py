@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
 from conformance.test_dags import test_a_broken_file_is_reported as judge
-from fixtures.errors import BudgetExceeded, CannotSee, TargetFailed
+from fixtures.dagfiles import DAGS
+from fixtures.errors import Blocked, BudgetExceeded, CannotSee, TargetFailed
 from fixtures.gitsync import SLACK
-from fixtures.observations import wait_listed
+from fixtures.observations import require_this_version, wait_listed
 from fixtures.subject import Subject
 from tests.test_example_rows import Fake
 from tests.waiting import waiter
@@ -130,3 +132,26 @@ def test_a_file_that_may_still_come_is_waited_for(early: dict[str, float]) -> No
 def test_another_file_that_is_hidden_is_no_reason(subject: Subject) -> None:
     with pytest.raises(BudgetExceeded, match="daily_report is not listed"):
         wait_listed(subject, "daily_report", "daily_report.py")
+
+
+OURS = (DAGS / "conformance_facts.py").read_text()
+
+
+@pytest.mark.parametrize(
+    ("shown", "on_disk", "readonly", "ours"),
+    [
+        (OURS, "", False, True),
+        ("x = 1", "x = 1", False, False),
+        ("", OURS, False, True),  # that the database has lost its code is another finding
+        ("x = 1", OURS, True, False),  # who only looks sees what the webserver shows
+    ],
+)
+def test_dags_of_another_version_of_the_suite_are_told(shown: str, on_disk: str, readonly: bool, ours: bool) -> None:
+    subject: Any = SimpleNamespace(
+        airflow=SimpleNamespace(source=lambda dag_id: shown),
+        settings=SimpleNamespace(READONLY=readonly),
+        parser="scheduler",
+        inside=lambda component: SimpleNamespace(run=lambda *_: SimpleNamespace(stdout=on_disk)),
+    )
+    with contextlib.nullcontext() if ours else pytest.raises(Blocked, match="of another version of the suite"):
+        require_this_version(subject, "conformance_facts", "conformance_facts.py", "/dags/conformance_facts.py")
