@@ -511,6 +511,16 @@ def test_run_whose_answer_was_lost_is_found_by_its_id(stub: Stub, monkeypatch: p
     assert airflow.trigger("d").state == "queued"
 
 
+@pytest.mark.parametrize("second", [run_reply("queued"), data({"title": "exists"}, 409)])
+def test_run_that_is_not_there_is_made_again(stub: Stub, monkeypatch: pytest.MonkeyPatch, second: Reply) -> None:
+    monkeypatch.setattr(airflow_module.uuid, "uuid4", lambda: airflow_module.uuid.UUID(int=0))
+    stub.replace["GET /api/v1/dags/d"] = [data(DAG)]
+    stub.replace["POST /api/v1/dags/d/dagRuns"] = [page("gateway timed out", 504), second]
+    missing = data({"title": "gone"}, 404)
+    stub.replace["GET /api/v1/dags/d/dagRuns/conformance__x__00000000"] = [missing, run_reply("queued")]
+    assert stub.client().trigger("d").state == "queued"
+
+
 def test_long_lists_are_read_page_by_page(stub: Stub) -> None:
     pages = [[{"filename": f"/{n}.py", "stack_trace": "x"} for n in part] for part in (range(100), range(100, 130))]
     stub.replace["GET /api/v1/importErrors"] = [data({"import_errors": part, "total_entries": 130}) for part in pages]
