@@ -6,6 +6,7 @@ from fixtures.observations.architecture import (
     absent_dag_files,
     by_configmap,
     dag_config_maps,
+    dag_config_maps_of_components,
     needing_dags,
     older_dag_files,
 )
@@ -56,11 +57,12 @@ def test_a_changed_configmap_takes_effect(subject: Subject) -> None:
 @requirement("AF-CM-003")
 def test_git_sync_and_configmap_are_not_mixed(subject: Subject) -> None:
     """DAGs SHOULD come by git-sync or by ConfigMap, not both."""
-    mounts = {component: sorted(names) for component, names in dag_config_maps(subject).items()}
+    found = dag_config_maps_of_components(subject) or dag_config_maps(subject)
+    mounts = {component: sorted(names) for component, names in found.items()}
     if subject.value("dags.gitSync.enabled", False) or subject.git_sync in subject.pod(subject.parser).containers:
         assert not mounts, (
             f"dags.gitSync.enabled is set and ConfigMaps are mounted below the DAG folder, whose files are "
-            f"never read from there: {mounts}"
+            f"never read from there, and pods that mount one there beside git-sync cannot start: {mounts}"
         )
         subject.note(
             "AF-CM-003",
