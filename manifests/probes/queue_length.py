@@ -22,9 +22,8 @@ if kind in ("redis", "rediss"):
     found["host"] = client.connection_pool.connection_kwargs.get("host")
     found["length"] = client.llen(prefix + sys.argv[1])
     with contextlib.suppress(redis.exceptions.NoPermissionError):
-        workers = [
-            one for one in client.client_list() if one["cmd"] == "brpop"
-        ]  # with which kombu waits, again and again
+        # With BRPOP kombu waits, again and again.
+        workers = [one for one in client.client_list() if one["cmd"] == "brpop"]
         if workers:
             found["unheard"] = min(0 if "b" in one["flags"] else int(one["idle"]) for one in workers)
 print(json.dumps(found))
